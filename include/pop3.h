@@ -1,0 +1,824 @@
+/*
+ * pop3.h - libpop3, a blocking POP3 client library: the whole public API
+ * SPDX-License-Identifier: MIT
+ *
+ * One opaque handle, `pop3 *c`, is one connection (and the settings for it).
+ * Every function that can fail returns a pop3_code, POP3_OK being 0, and leaves
+ * a sentence for people in pop3_error(c). A result is filled only on POP3_OK.
+ *
+ *     pop3 *c = pop3_new();
+ *     if (pop3_connect_ssl(c, "mail.example.org", 0) ||
+ *         pop3_login(c, "me", password) || pop3_stat(c, &totals))
+ *         fprintf(stderr, "%s\n", pop3_error(c));
+ *     pop3_shutdown(c);
+ *     pop3_free(c);
+ *
+ * Threads: a handle is used by one thread at a time; any number of handles are
+ * used by any number of threads at once. There is no global state.
+ *
+ * Strings that come in end in NUL. Strings that go out are bytes with a length
+ * and a NUL behind, in whatever character set the server sent. Message numbers
+ * count from 1; deleted messages leave gaps.
+ *
+ * Ownership is told in two ways: "free with pop3_x_free" or "belongs to c,
+ * until the next call on c", where calls that take a const pop3 * do not count.
+ * Freeing NULL does nothing.
+ */
+#ifndef POP3_H
+#define POP3_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define POP3_VERSION "0.1.0"
+
+/* The ports of POP3 (RFC 1939) and of POP3 under TLS (RFC 8314). */
+enum { POP3_PORT = 110, POP3_SSL_PORT = 995 };
+
+typedef struct pop3 pop3;
+
+/*
+ * What a function came to. After the codes marked (dead) the stream can not be
+ * trusted any more: the connection is dead, says so at every later call with
+ * the same code, and is good for pop3_close alone. After all others it goes on.
+ *
+ * "The codes of every command", which the functions below do not list again:
+ * STATE when not connected, ARGUMENT for an argument with CR, LF or a command
+ * over its limit, PROTO, MALFORMED, TOO_LONG, CLOSED, TIMEOUT, TLS, MEMORY, and
+ * IO where the caller's own stream failed.
+ */
+typedef enum {
+    POP3_OK = 0,
+    POP3_ERROR_PROTO = 1,     /* refused by the server with -ERR */
+    POP3_ERROR_MALFORMED = 2, /* a reply that breaks the protocol (dead) */
+    POP3_ERROR_TOO_LONG = 3,  /* a line or a list over its limit (dead) */
+    POP3_ERROR_CLOSED = 4,    /* closed or reset by the server (dead) */
+    POP3_ERROR_TIMEOUT = 5,   /* nothing came in time (dead) */
+    POP3_ERROR_RESOLVE = 6,   /* the host name does not resolve */
+    POP3_ERROR_CONNECT = 7,   /* connection refused or host unreachable */
+    POP3_ERROR_TLS = 8,       /* the TLS handshake or a record failed (dead) */
+    POP3_ERROR_CERTIFICATE = 9,  /* the certificate could not be verified */
+    POP3_ERROR_INSECURE = 10,    /* would have revealed a password; not sent */
+    POP3_ERROR_UNSUPPORTED = 11, /* the server (or this library) lacks it */
+    POP3_ERROR_ARGUMENT = 12,    /* an argument that can not be; nothing sent */
+    POP3_ERROR_STATE = 13,       /* not connected, or connected already */
+    POP3_ERROR_MEMORY = 14,      /* out of memory (dead, if within a line) */
+    POP3_ERROR_IO = 15, /* a local file failed, or a caller's stream (dead) */
+    POP3_ERROR_STOPPED = 16 /* stopped by a callback */
+} pop3_code;
+
+/* Where the connection stands (RFC 1939, 3). */
+typedef enum {
+    POP3_STATE_CLOSED = 0,        /* not connected */
+    POP3_STATE_AUTHORIZATION = 1, /* connected, not logged in */
+    POP3_STATE_TRANSACTION = 2,   /* logged in; the maildrop is locked */
+    POP3_STATE_DEAD = 3           /* lost; pop3_close and connect anew */
+} pop3_conn_state;
+
+/* What is expected from the server next. */
+typedef enum {
+    POP3_AWAITING_NOTHING = 0,
+    POP3_AWAITING_GREETING = 1,
+    POP3_AWAITING_SHORT = 2, /* the status line of a one-line reply */
+    POP3_AWAITING_LONG = 3,  /* the status line of a multi-line reply */
+    POP3_AWAITING_BODY = 4   /* the lines behind that status line */
+} pop3_await;
+
+/* The shape of a reply: a status line alone, or with a body behind +OK. */
+typedef enum { POP3_SHORT = 0, POP3_LONG = 1 } pop3_shape;
+
+/* Line ends of a message that is written to a descriptor. */
+typedef enum {
+    POP3_CRLF = 0, /* as on the wire */
+    POP3_LF = 1    /* CRLF becomes LF; a CR elsewhere stays */
+} pop3_line_end;
+
+/* Limits, see pop3_set_limit. */
+typedef enum {
+    POP3_LIMIT_REPLY = 0,    /* octets of a status line or of a listing's line,
+                                its end included; 2048 */
+    POP3_LIMIT_LINE = 1,     /* octets of a message's line handed out whole,
+                                its end included; none */
+    POP3_LIMIT_ROWS = 2,     /* lines of a listing (LIST, UIDL, CAPA); 2^20 */
+    POP3_LIMIT_BAD_ROWS = 3, /* lines of a listing that do not parse; 1000 */
+    POP3_LIMIT_BODY = 4,     /* octets of a message's body; none */
+    POP3_LIMIT_COMMAND = 5   /* octets of a command line, CRLF included; none */
+} pop3_limit;
+
+/* ---- The handle ------------------------------------------------------- */
+
+/*
+ * Makes a handle: default settings, not connected. NULL when out of memory.
+ * Free with pop3_free.
+ */
+pop3 *pop3_new(void);
+
+/* Closes without a word to the server (deleting nothing) and frees c. */
+void pop3_free(pop3 *c);
+
+/* The version of the library that is linked, "0.1.0". A static string. */
+const char *pop3_version(void);
+
+/* ---- Errors and the server's words ------------------------------------ */
+
+/*
+ * What went wrong last, one line for people, without a full stop; "" after
+ * success, and after pop3_close and pop3_shutdown. The server's words in it have control characters made harmless.
+ * Belongs to c, until the next call on c.
+ */
+const char *pop3_error(const pop3 *c);
+
+/* The code that the last call on c returned. */
+pop3_code pop3_error_code(const pop3 *c);
+
+/* A code's own name, "POP3_ERROR_PROTO". A static string. */
+const char *pop3_code_name(pop3_code code);
+
+/* What a code means in general, for people. A static string. */
+const char *pop3_strerror(pop3_code code);
+
+/*
+ * The server's last status line, after success too, without its line end.
+ * length: NULL, or given its length. "" before the greeting. After a malformed
+ * reply it is that line. Belongs to c, until the next call on c.
+ */
+const char *pop3_reply(const pop3 *c, size_t *length);
+
+/* The same without "+OK " or "-ERR ". */
+const char *pop3_reply_text(const pop3 *c, size_t *length);
+
+/*
+ * The response code right behind the last reply's "-ERR ", as sent and without
+ * its brackets: "IN-USE", "SYS/TEMP" (RFC 2449, 8; RFC 3206); "" for none.
+ * Believed whether or not the server announced RESP-CODES. Belongs to c, until
+ * the next call on c.
+ */
+const char *pop3_resp_code(const pop3 *c);
+
+/* The greeting's line, without its line end; "" before. Belongs to c. */
+const char *pop3_getwelcome(const pop3 *c, size_t *length);
+
+/*
+ * The APOP timestamp of the greeting with its angle brackets, an RFC 822
+ * msg-id in printable ASCII; NULL where there is none, or after STLS, for what
+ * came before TLS is not to be believed (RFC 2595, 4). Belongs to c.
+ */
+const char *pop3_challenge(const pop3 *c);
+
+/* Where c stands. */
+pop3_conn_state pop3_state(const pop3 *c);
+
+/* What c waits for; between two calls, a body or nothing. */
+pop3_await pop3_awaiting(const pop3 *c);
+
+/* How many commands are not yet answered. */
+size_t pop3_pending(const pop3 *c);
+
+/* 1 where the link is under TLS, but for a caller's stream that is so itself. */
+int pop3_is_tls(const pop3 *c);
+
+/* The socket's descriptor, -1 where there is none. It stays c's. */
+int pop3_fd(const pop3 *c);
+
+/* ---- Settings: before connecting, or any time where said --------------- */
+
+/*
+ * The longest wait for the server, in milliseconds, each time that there is
+ * nothing to do but wait; 60000 at first; 0 or less: for ever. Changeable at
+ * any time.
+ */
+void pop3_set_timeout(pop3 *c, int ms);
+
+/*
+ * The longest that connecting may take in all, over every address and the TLS
+ * handshake (not the name's resolution: the system's resolver has limits of
+ * its own); 0 or less, as at first: as pop3_set_timeout says.
+ */
+void pop3_set_connect_timeout(pop3 *c, int ms);
+
+/*
+ * The longest that one command may take in all, from its sending to the end of
+ * its reply, body included, however steadily bytes drip in; 0 or less, as at
+ * first: no limit. Holds from the next command on.
+ */
+void pop3_set_command_timeout(pop3 *c, int ms);
+
+/*
+ * Sets a limit; 0 for none. Changeable at any time.
+ *   POP3_ERROR_ARGUMENT  no such limit
+ */
+pop3_code pop3_set_limit(pop3 *c, pop3_limit which, uint64_t n);
+
+/*
+ * The certificates of the authorities that are believed: a PEM file, or a
+ * folder as c_rehash makes it. Each replaces the system's store (and is added
+ * to the other, where both are set); NULL: the system's again. Read at the
+ * handshake: a file that is not there is POP3_ERROR_TLS then, never silently
+ * another store.  POP3_ERROR_MEMORY
+ */
+pop3_code pop3_set_ca_file(pop3 *c, const char *path);
+pop3_code pop3_set_ca_path(pop3 *c, const char *path);
+
+/*
+ * A client certificate: chain is a PEM file that begins with it, key a PEM file
+ * with its key, or NULL where chain holds that too. NULL, NULL: none.
+ *   POP3_ERROR_MEMORY
+ */
+pop3_code pop3_set_cert(pop3 *c, const char *chain, const char *key);
+
+/*
+ * 1, as at first: the certificate's chain and name are verified. 0: nothing is,
+ * and anybody on the way can read the mail and the password.
+ */
+void pop3_set_verify(pop3 *c, int verify);
+
+/*
+ * The name for SNI and for the certificate, where it is not the host that is
+ * connected to; NULL: that host.  POP3_ERROR_MEMORY
+ */
+pop3_code pop3_set_server_name(pop3 *c, const char *name);
+
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
+
+/*
+ * The caller's own SSL_CTX, instead of the settings above but for
+ * pop3_set_server_name: what it verifies is verified, and the name too where
+ * it verifies at all. c takes a reference. NULL: none.
+ */
+void pop3_set_ssl_ctx(pop3 *c, struct ssl_ctx_st *ctx);
+
+/*
+ * 1 lets a password cross a link that is not private: neither TLS, nor to a
+ * loopback address, nor a local socket. 0 at first. Changeable at any time.
+ */
+void pop3_set_allow_insecure_login(pop3 *c, int allow);
+
+/*
+ * The one way that pop3_login may take, in any case of letters: "USER" or
+ * "APOP"; NULL, as at first: what is best.
+ *   POP3_ERROR_UNSUPPORTED  a way that this library lacks
+ */
+pop3_code pop3_set_login_method(pop3 *c, const char *method);
+
+/*
+ * 1: poplib's own laxness, for a drop-in replacement of it alone: a reply that
+ * begins with "+" is success, any other a refusal; a body ends at "." before
+ * any LF; lines are cut as poplib cuts them; a line over POP3_LIMIT_REPLY (in a
+ * body too) is POP3_ERROR_TOO_LONG, kills nothing and leaves its rest. 0 at
+ * first. Not to be changed while a body is being read.
+ */
+void pop3_set_poplib_rules(pop3 *c, int on);
+
+/*
+ * Takes a line of what is said, without its line end. arg: as given to
+ * pop3_set_debug.  from_server: 0 for a line sent, 1 for one received.
+ * It must not call anything on c.
+ */
+typedef void (*pop3_debug_sink)(void *arg, int from_server, const char *line,
+                                size_t length);
+
+/* Where the lines of pop3_set_debuglevel go; NULL, as at first: nowhere. */
+void pop3_set_debug(pop3 *c, pop3_debug_sink sink, void *arg);
+
+/*
+ * 0, as at first: nothing; 1: a line a request; 2 or more: every line both
+ * ways. What PASS, APOP and AUTH say is shown as stars. Changeable at any time.
+ */
+void pop3_set_debuglevel(pop3 *c, int level);
+
+/* ---- Connecting --------------------------------------------------------- */
+
+/*
+ * Connects by TCP, all addresses of host raced as RFC 8305 does, and reads the
+ * greeting (RFC 1939, 4). port 0: POP3_PORT. Not encrypted.
+ *   POP3_ERROR_RESOLVE, POP3_ERROR_CONNECT
+ *   POP3_ERROR_TIMEOUT   no connection, or no greeting, in time
+ *   POP3_ERROR_CLOSED    closed before a greeting
+ *   POP3_ERROR_PROTO     a greeting of -ERR: its words are kept, c is closed
+ *   POP3_ERROR_MALFORMED or TOO_LONG: no greeting of POP3's
+ *   POP3_ERROR_STATE     connected already
+ *   POP3_ERROR_ARGUMENT  no host, or a port beyond 65535
+ *   POP3_ERROR_MEMORY
+ * After an error c is closed and may connect anew.
+ */
+pop3_code pop3_connect(pop3 *c, const char *host, int port);
+
+/*
+ * The same under TLS from the first byte (POP3S, RFC 8314). port 0:
+ * POP3_SSL_PORT. Besides:
+ *   POP3_ERROR_TLS          the handshake failed, or a CA or key file is bad
+ *   POP3_ERROR_CERTIFICATE  untrusted, expired, or another name's
+ */
+pop3_code pop3_connect_ssl(pop3 *c, const char *host, int port);
+
+/*
+ * The same over a socket that is connected already: one from a proxy, one of a
+ * socketpair. name: what the server is called in messages and, under TLS, must
+ * be certified as. tls: 1 for TLS from the first byte. fd becomes non-blocking
+ * and belongs to c from now on: closed by pop3_close, and when this fails, save
+ * with ARGUMENT and STATE. Errors as above.
+ */
+pop3_code pop3_connect_fd(pop3 *c, int fd, const char *name, int tls);
+
+/* What the functions of a pop3_stream return instead of a count. */
+enum {
+    POP3_STREAM_WANT_READ = -1,  /* nothing now: wait to read */
+    POP3_STREAM_WANT_WRITE = -2, /* nothing now: wait to write */
+    POP3_STREAM_TIMED_OUT = -3,
+    POP3_STREAM_FAILED = -4
+};
+
+/* What a pop3_stream's wait is asked for, or'ed. */
+enum { POP3_STREAM_READ = 1, POP3_STREAM_WRITE = 2 };
+
+/*
+ * A caller's own stream: a proxy's, a test's in memory, another TLS library's.
+ * Each function gets the arg of pop3_connect_stream. A stream whose read and
+ * write block returns no WANT_ and needs no wait.
+ */
+typedef struct {
+    /* Reads 1 to size bytes: their count; 0 at the end; or POP3_STREAM_... */
+    int64_t (*read)(void *arg, void *data, size_t size);
+    /* Writes 1 to size bytes: their count; or POP3_STREAM_... */
+    int64_t (*write)(void *arg, const void *data, size_t size);
+    /*
+     * Waits at most timeout_ms (-1: for ever) until the stream can do what is
+     * in want: 1 when it can, 0 when time ran out, POP3_STREAM_FAILED.
+     */
+    int (*wait)(void *arg, int want, int timeout_ms);
+    /* Closes. NULL: nothing to close. */
+    void (*close)(void *arg);
+    /*
+     * Starts TLS after STLS and verifies server_name: 1, or
+     * POP3_STREAM_FAILED. NULL: OpenSSL runs over the stream.
+     */
+    int (*start_tls)(void *arg, const char *server_name);
+    /* 1: private already, passwords may cross it; 0: counts as cleartext. */
+    int is_private;
+} pop3_stream;
+
+/*
+ * The same over a caller's own stream. stream is copied; close is called once,
+ * by pop3_close or when this fails, save with ARGUMENT and STATE.
+ *   POP3_ERROR_IO  read, write or wait returned POP3_STREAM_FAILED
+ */
+pop3_code pop3_connect_stream(pop3 *c, const pop3_stream *stream, void *arg,
+                              const char *name, int tls);
+
+/*
+ * Ends the session (QUIT, RFC 1939, 5 and 6): the server deletes what is marked
+ * and unlocks the maildrop. c is closed whatever comes back, and three outcomes
+ * are told apart: POP3_OK, deletions done; POP3_ERROR_PROTO, refused, some or
+ * all messages are still there; any other: no answer, nobody knows.
+ * Under pop3_set_poplib_rules a refusal leaves c open, as in poplib.
+ */
+pop3_code pop3_quit(pop3 *c);
+
+/*
+ * Closes at once, without QUIT: most servers then delete nothing. Settings stay
+ * and c may connect anew. Closing what is closed does nothing.
+ */
+void pop3_close(pop3 *c);
+
+/* QUIT where the link still stands, which deletes what is marked; then close,
+ * whatever QUIT says. */
+void pop3_shutdown(pop3 *c);
+
+/* ---- Logging in --------------------------------------------------------- */
+
+/*
+ * USER (RFC 1939, 7). The name goes out as the octets it is.
+ * The codes of every command; +OK does not say that there is such a user.
+ */
+pop3_code pop3_user(pop3 *c, const char *name);
+
+/*
+ * PASS (RFC 1939, 7). From +OK on the maildrop is locked, until QUIT.
+ *   POP3_ERROR_INSECURE  the link is not private; nothing was sent, see
+ *                        pop3_set_allow_insecure_login
+ * and the codes of every command; PROTO: wrong, or locked, see pop3_resp_code.
+ */
+pop3_code pop3_pass(pop3 *c, const char *password);
+
+/*
+ * APOP (RFC 1939, 7): proves the password by an MD5 digest over the greeting's
+ * timestamp and it, and so does not reveal it.
+ *   POP3_ERROR_UNSUPPORTED  no timestamp in the greeting; nothing was sent
+ * and the codes of every command.
+ */
+pop3_code pop3_apop(pop3 *c, const char *user, const char *password);
+
+/* The same with a digest made elsewhere, in lower-case hexadecimal. */
+pop3_code pop3_apop_digest(pop3 *c, const char *user, const char *digest);
+
+/* RPOP (RFC 1081): historic; few servers know it, none should. */
+pop3_code pop3_rpop(pop3 *c, const char *user);
+
+/*
+ * Logs in the best way that both sides have: under TLS USER and PASS; else APOP
+ * where the greeting has a timestamp, else USER and PASS where the link is
+ * private or that is allowed. pop3_set_login_method picks one. A refusal is
+ * never followed by a way that reveals more.
+ *   POP3_ERROR_INSECURE     only a way that reveals the password is left
+ *   POP3_ERROR_UNSUPPORTED  the server lacks the method that was asked for
+ *   POP3_ERROR_ARGUMENT     a name or password that no line can carry
+ * and the codes of every command; PROTO: refused.
+ */
+pop3_code pop3_login(pop3 *c, const char *user, const char *password);
+
+/*
+ * The way that pop3_login took, or tried last: "USER", "APOP"; "" before.
+ * A static string.
+ */
+const char *pop3_login_method(const pop3 *c);
+
+/* ---- Capabilities and what they offer ------------------------------------- */
+
+/* A capability: its name as sent, and its arguments, words as sent. */
+typedef struct {
+    const char *name;
+    size_t count;
+    const char *const *args;
+} pop3_capability;
+
+/* The answer to CAPA. octets: of the body, as poplib counts. */
+typedef struct {
+    const char *status;
+    size_t status_length;
+    size_t count;
+    const pop3_capability *items;
+    uint64_t octets;
+} pop3_capas;
+
+/*
+ * The server's capabilities (CAPA, RFC 2449, 5), asked for once and remembered
+ * until STLS. out: free with pop3_capas_free.
+ *   POP3_ERROR_PROTO  the server has no CAPA
+ * and the codes of every command.
+ */
+pop3_code pop3_capa(pop3 *c, pop3_capas **out);
+
+/* The same, asked for anew, as after login. */
+pop3_code pop3_capa_refresh(pop3 *c, pop3_capas **out);
+
+/* The capability of that name, whatever its case; of equal ones the last; NULL
+ * for none. Belongs to capas. */
+const pop3_capability *pop3_capa_find(const pop3_capas *capas,
+                                      const char *name);
+void pop3_capas_free(pop3_capas *capas);
+
+/*
+ * Goes over to TLS (STLS, RFC 2595, 4) and verifies the certificate. What the
+ * server said before, capabilities and APOP timestamp, is forgotten.
+ *   POP3_ERROR_STATE        under TLS already
+ *   POP3_ERROR_UNSUPPORTED  not among the capabilities; STLS was not sent
+ *   POP3_ERROR_MALFORMED    bytes came behind the reply: somebody on the way
+ *                           injects them (dead)
+ *   POP3_ERROR_TLS, POP3_ERROR_CERTIFICATE  (dead)
+ * and the codes of every command.
+ */
+pop3_code pop3_stls(pop3 *c);
+
+/* UTF8 (RFC 6856, 2.1), before login only. The codes of every command. */
+pop3_code pop3_utf8(pop3 *c);
+
+/* ---- The maildrop ---------------------------------------------------------- */
+
+/* The answer to STAT. */
+typedef struct {
+    uint64_t messages; /* in the maildrop, without those marked deleted */
+    uint64_t octets;   /* of all of them, as the server counts: a hint */
+} pop3_totals;
+
+/*
+ * How many messages and octets the maildrop holds (STAT, RFC 1939, 5).
+ *   POP3_ERROR_MALFORMED  +OK without two numbers; the connection is dead
+ * and the codes of every command.
+ */
+pop3_code pop3_stat(pop3 *c, pop3_totals *out);
+
+/* A row of LIST. octets: a hint, never a length to read by. */
+typedef struct {
+    uint64_t number;
+    uint64_t octets;
+} pop3_size;
+
+/* The answer to LIST. octets: of the body, as poplib counts. */
+typedef struct {
+    const char *status;
+    size_t status_length;
+    size_t count;
+    const pop3_size *rows; /* in the server's order */
+    uint64_t octets;
+} pop3_sizes;
+
+/*
+ * The size of every message that is not marked deleted (LIST, RFC 1939, 5).
+ * A line that does not parse is skipped and counted, see pop3_skipped. out:
+ * free with pop3_sizes_free.
+ *   POP3_ERROR_TOO_LONG   more rows than POP3_LIMIT_ROWS (dead)
+ *   POP3_ERROR_MALFORMED  more bad ones than POP3_LIMIT_BAD_ROWS (dead)
+ * and the codes of every command.
+ */
+pop3_code pop3_list(pop3 *c, pop3_sizes **out);
+
+/*
+ * The same for one message.
+ *   POP3_ERROR_PROTO      no such message
+ *   POP3_ERROR_MALFORMED  +OK without two numbers (dead)
+ */
+pop3_code pop3_list_one(pop3 *c, uint64_t number, pop3_size *out);
+
+/* The row of a message; NULL for a gap. Belongs to sizes. */
+const pop3_size *pop3_list_find(const pop3_sizes *sizes, uint64_t number);
+void pop3_sizes_free(pop3_sizes *sizes);
+
+/* A row of UIDL. uid: all that stands behind the number, usually 1 to 70
+ * octets of 0x21 to 0x7E; data, never a path. Two messages may share one. */
+typedef struct {
+    uint64_t number;
+    size_t length;
+    const char *uid;
+} pop3_uid;
+
+/* The answer to UIDL. octets: of the body, as poplib counts. */
+typedef struct {
+    const char *status;
+    size_t status_length;
+    size_t count;
+    const pop3_uid *rows; /* in the server's order */
+    uint64_t octets;
+} pop3_uids;
+
+/*
+ * The unique-id of every message (UIDL, RFC 1939, 7). Errors as for pop3_list;
+ * POP3_ERROR_PROTO: the server has no UIDL. out: free with pop3_uids_free.
+ */
+pop3_code pop3_uidl(pop3 *c, pop3_uids **out);
+
+/*
+ * The same for one message. out->uid belongs to c, until the next call on c.
+ *   POP3_ERROR_MALFORMED  +OK without a unique-id (dead)
+ */
+pop3_code pop3_uidl_one(pop3 *c, uint64_t number, pop3_uid *out);
+
+/* The row of a message; NULL for a gap. Belongs to uids. */
+const pop3_uid *pop3_uidl_find(const pop3_uids *uids, uint64_t number);
+void pop3_uids_free(pop3_uids *uids);
+
+/* How many lines of the last listing did not parse and were skipped. */
+uint64_t pop3_skipped(const pop3 *c);
+
+/*
+ * LIST and UIDL with each row given to a callback as it comes, nothing stored.
+ * A callback returns 0 to go on; else the call returns POP3_ERROR_STOPPED and
+ * the rest is skipped. It must not call anything on c. Errors as for pop3_list.
+ */
+typedef int (*pop3_size_callback)(void *arg, const pop3_size *row);
+typedef int (*pop3_uid_callback)(void *arg, const pop3_uid *row);
+pop3_code pop3_each_size(pop3 *c, pop3_size_callback callback, void *arg);
+pop3_code pop3_each_uid(pop3 *c, pop3_uid_callback callback, void *arg);
+
+/* Marks a message for deletion at QUIT (DELE, RFC 1939, 5). The codes of every
+ * command; PROTO: no such message, or marked already. */
+pop3_code pop3_dele(pop3 *c, uint64_t number);
+
+/* Takes back all marks (RSET, RFC 1939, 5). The codes of every command. */
+pop3_code pop3_rset(pop3 *c);
+
+/* Does nothing but keep the session alive (NOOP, RFC 1939, 5). */
+pop3_code pop3_noop(pop3 *c);
+
+/* ---- Messages ---------------------------------------------------------------- */
+
+/* A line: its text without the line end, NUL behind it; what it had on the
+ * wire, its end included and a stuffed dot not. */
+typedef struct {
+    const char *text;
+    size_t length;
+    size_t octets;
+} pop3_line;
+
+/* A multi-line reply in memory. octets: the sum of its lines', as in poplib. */
+typedef struct {
+    const char *status;
+    size_t status_length;
+    size_t count;
+    const pop3_line *lines;
+    uint64_t octets;
+} pop3_lines;
+
+/*
+ * A whole message as lines in memory (RETR, RFC 1939, 5); the server may mark
+ * it seen. out: free with pop3_lines_free.
+ *   POP3_ERROR_PROTO     no such message
+ *   POP3_ERROR_TOO_LONG  over POP3_LIMIT_LINE or POP3_LIMIT_BODY (dead)
+ * and the codes of every command. For large mail: pop3_retr_begin.
+ */
+pop3_code pop3_retr(pop3 *c, uint64_t number, pop3_lines **out);
+
+/* The same for the header and the first lines of the body (TOP, RFC 1939, 7);
+ * marks nothing seen, is optional, and broken on some servers. */
+pop3_code pop3_top(pop3 *c, uint64_t number, uint64_t lines, pop3_lines **out);
+void pop3_lines_free(pop3_lines *lines);
+
+/*
+ * RETR and TOP up to the status line; the body is then taken by one of the
+ * functions below, in memory that does not grow with it. What is not read of
+ * it is skipped by the next command. Errors as for pop3_retr.
+ */
+pop3_code pop3_retr_begin(pop3 *c, uint64_t number);
+pop3_code pop3_top_begin(pop3 *c, uint64_t number, uint64_t lines);
+
+/*
+ * The next piece of the current body, unstuffed, as much as is there: cut
+ * anywhere, its line ends as on the wire. *data NULL, *length 0: the body's
+ * end. No NUL behind it. Belongs to c, until the next call on c.
+ *   POP3_ERROR_STATE     no body is being read
+ *   POP3_ERROR_TOO_LONG  over POP3_LIMIT_BODY (dead)
+ * and CLOSED, TIMEOUT, TLS, MEMORY, IO (dead).
+ */
+pop3_code pop3_next_slice(pop3 *c, const char **data, size_t *length);
+
+/*
+ * The next line of the current body. A line ends where the server ends lines,
+ * at CRLF (at LF where its status line ended so); a bare LF within stays.
+ * out->text NULL: the body's end. Belongs to c, until the next call on c.
+ *   POP3_ERROR_TOO_LONG  over POP3_LIMIT_LINE or POP3_LIMIT_BODY (dead)
+ * else as pop3_next_slice.
+ */
+pop3_code pop3_next_line(pop3 *c, pop3_line *out);
+
+/*
+ * Gives each line that is left of the current body to a callback, which returns
+ * 0 to go on and must not call anything on c.
+ *   POP3_ERROR_STOPPED  it returned another value; the rest can still be read
+ * else as pop3_next_line.
+ */
+typedef int (*pop3_line_callback)(void *arg, const pop3_line *line);
+pop3_code pop3_each_line(pop3 *c, pop3_line_callback callback, void *arg);
+
+/* What is left of the current body as lines in memory. out: free with
+ * pop3_lines_free. Errors as for pop3_next_line. */
+pop3_code pop3_body_lines(pop3 *c, pop3_lines **out);
+
+/*
+ * Writes what is left of the current body to a descriptor, which stays the
+ * caller's. octets: NULL, or given what was read, as on the wire.
+ *   POP3_ERROR_IO  a write failed; the rest of the body is skipped
+ * else as pop3_next_slice. No SIGPIPE is raised.
+ */
+pop3_code pop3_body_fd(pop3 *c, int fd, pop3_line_end ends, uint64_t *octets);
+
+/* The octets of the current or last body so far, as on the wire, a stuffed dot
+ * and the final one not counted. */
+uint64_t pop3_body_octets(const pop3 *c);
+
+/* ---- A Maildir ------------------------------------------------------------------ */
+
+typedef struct pop3_maildir pop3_maildir;
+
+/*
+ * Opens a Maildir; cur/, new/ and tmp/ are made where they are missing, and it
+ * too (mode 700) where its parent is there. c takes the message of an error and
+ * need not be connected. out: free with pop3_maildir_close.
+ *   POP3_ERROR_IO      no Maildir can be there, or it is not writable
+ *   POP3_ERROR_MEMORY
+ */
+pop3_code pop3_maildir_open(pop3 *c, const char *path, pop3_maildir **out);
+void pop3_maildir_close(pop3_maildir *maildir);
+
+/*
+ * Delivers what is left of the current body into a Maildir: written to tmp/
+ * with LF line ends, synced, moved to new/, and new/ synced. On POP3_OK the
+ * message is whole and durable; else nothing of it is in new/ or tmp/.
+ * octets: NULL, or given what was read, as on the wire.
+ *   POP3_ERROR_IO  it could not be stored; the rest of the body is skipped
+ * else as pop3_next_slice.
+ */
+pop3_code pop3_body_maildir(pop3 *c, pop3_maildir *maildir, uint64_t *octets);
+
+/* ---- What the library does not know ----------------------------------------------- */
+
+/*
+ * Sends any command, a line without its end, and reads its status line; the
+ * body of a POP3_LONG reply is then taken by pop3_next_slice and its kin. It
+ * goes out whatever it reveals: PASS here is not asked whether the link is
+ * private.
+ *   POP3_ERROR_ARGUMENT  CR or LF in it
+ * and the codes of every command.
+ */
+pop3_code pop3_command(pop3 *c, const char *line, pop3_shape shape);
+
+/*
+ * For a dialogue: sends a line as it is, and reads one, whatever it says. Shown
+ * in no debug output. Both skip the rest of a body first.
+ *   pop3_read_line: out belongs to c, until the next call on c.
+ */
+pop3_code pop3_send_line(pop3 *c, const char *line);
+pop3_code pop3_read_line(pop3 *c, pop3_line *out);
+
+/* ---- Where to connect, and as whom -------------------------------------------------- */
+
+typedef enum {
+    POP3_MODE_SSL = 0,  /* TLS from the first byte */
+    POP3_MODE_STLS = 1, /* cleartext, then STLS, required */
+    POP3_MODE_TCP = 2   /* cleartext */
+} pop3_mode;
+
+/* A parsed specification. */
+typedef struct {
+    pop3_mode mode;
+    const char *user;        /* NULL: not given */
+    const char *tcp_host;    /* to connect to; server_name where not given */
+    const char *server_name; /* for SNI and the certificate */
+    int port;                /* the mode's own where not given */
+    const char *account;     /* of the netrc entry that gave it, or NULL */
+} pop3_spec;
+
+typedef struct pop3_netrc pop3_netrc;
+
+/* An entry of a netrc file; what it does not say is NULL, the machine of
+ * `default` too. Belongs to its pop3_netrc. */
+typedef struct {
+    const char *machine;
+    const char *login;
+    const char *account;
+    const char *password;
+} pop3_netrc_entry;
+
+/*
+ * Parses [tcp:|ssl:|stls:][user@][tcp_host!]server_name[:port], the user ending
+ * at the last "@" before the host and an IPv6 address standing in brackets; or,
+ * before that, the account name of an entry of netrc (NULL: none), whose
+ * machine is then what is parsed. c takes the message of an error and need not
+ * be connected. out: free with pop3_spec_free.
+ *   POP3_ERROR_ARGUMENT  malformed
+ *   POP3_ERROR_MEMORY
+ */
+pop3_code pop3_spec_parse(pop3 *c, const char *text, const pop3_netrc *netrc,
+                          pop3_spec **out);
+void pop3_spec_free(pop3_spec *spec);
+
+/*
+ * Reads a netrc file. path NULL: $NETRC, else ~/.netrc, and where that is
+ * missing an empty one. Words may stand in double quotes (\\ and \" within), #
+ * begins a comment, a macdef ends at an empty line. out: free with
+ * pop3_netrc_free, which wipes it.
+ *   POP3_ERROR_IO        it cannot be read
+ *   POP3_ERROR_ARGUMENT  it is malformed; the message names the line
+ *   POP3_ERROR_MEMORY
+ */
+pop3_code pop3_netrc_load(pop3 *c, const char *path, pop3_netrc **out);
+void pop3_netrc_free(pop3_netrc *netrc);
+
+/* 1 where the file is its owner's alone: no right of group or others. */
+int pop3_netrc_is_private(const pop3_netrc *netrc);
+
+/* The first entry of exactly that machine, or account; NULL for none. */
+const pop3_netrc_entry *pop3_netrc_machine(const pop3_netrc *netrc,
+                                           const char *machine);
+const pop3_netrc_entry *pop3_netrc_account(const pop3_netrc *netrc,
+                                           const char *account);
+
+/*
+ * The entry for a specification; NULL for none. For one that an account gave:
+ * that entry; else, wherever it stands in the file, `machine user@host:port`,
+ * `machine user@host`, `machine host` with that login or none, `default`
+ * likewise, host being the server's name. Where spec names no user, the first
+ * `machine host` with a login says who it is, before the local user is tried.
+ */
+const pop3_netrc_entry *pop3_netrc_for_spec(const pop3_netrc *netrc,
+                                            const pop3_spec *spec);
+
+/*
+ * The user to log in as: spec's, else entry's (which may be NULL), else the
+ * local user. Belongs to spec, entry or c; if c, until its next pop3_spec_user.
+ *   POP3_ERROR_ARGUMENT  no user given, and none known here
+ */
+pop3_code pop3_spec_user(pop3 *c, const pop3_spec *spec,
+                         const pop3_netrc_entry *entry, const char **user);
+
+/* Connects as spec says: TCP, TLS, or TCP and then STLS. Errors as for
+ * pop3_connect_ssl and pop3_stls. After an error c is closed. */
+pop3_code pop3_connect_spec(pop3 *c, const pop3_spec *spec);
+
+/*
+ * All at once: parses spec, finds user and password in netrc (NULL: the default
+ * file is loaded), connects as its mode says, and logs in.
+ *   POP3_ERROR_ARGUMENT  spec is malformed, or netrc has no password for it
+ *   POP3_ERROR_INSECURE  others can read the netrc that holds the password
+ * and those of pop3_netrc_load, pop3_connect_spec and pop3_login.
+ * After an error c is closed.
+ */
+pop3_code pop3_open(pop3 *c, const char *spec, const pop3_netrc *netrc);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* POP3_H */

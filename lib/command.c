@@ -1,0 +1,208 @@
+/*
+ * command.c - the commands of RFC 1939, one function each
+ * SPDX-License-Identifier: MIT
+ *
+ * Owns the wording of a command and the shape of its answer. Knows conn (queue,
+ * await) and reply (parse). Not here: bytes and deadlines (stream), listings
+ * (listing.c), logging in (auth.c). To add one: pop3.h, libpop3.map, the manual.
+ */
+#include "conn.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct p3_verb STAT = {.name = "STAT"};
+static const struct p3_verb LIST_ONE = {.name = "LIST"};
+static const struct p3_verb UIDL_ONE = {.name = "UIDL"};
+static const struct p3_verb RETR = {.name = "RETR", .shape = POP3_LONG};
+static const struct p3_verb TOP = {.name = "TOP", .shape = POP3_LONG};
+static const struct p3_verb DELE = {.name = "DELE"};
+static const struct p3_verb RSET = {.name = "RSET"};
+static const struct p3_verb NOOP = {.name = "NOOP"};
+static const struct p3_verb UTF8 = {.name = "UTF8"};
+static const struct p3_verb QUIT = {.name = "QUIT"};
+
+/* ---- The maildrop ------------------------------------------------------------- */
+
+pop3_code pop3_stat(pop3 *c, pop3_totals *out)
+{
+    struct p3_text text;
+    pop3_totals t;
+    pop3_code rc = p3_call(c, &STAT, NULL);
+
+    if (rc)
+        return rc;
+    text = p3_reply_rest(c);
+    /* Anything after the two numbers is allowed, and ignored. */
+    if (!p3_reply_number(&text, &t.messages) ||
+        !p3_reply_number(&text, &t.octets))
+        return p3_kill(c, POP3_ERROR_MALFORMED,
+                       "STAT: two numbers expected: \"%s\"", c->status.data);
+    *out = t;
+    return POP3_OK;
+}
+
+pop3_code pop3_list_one(pop3 *c, uint64_t number, pop3_size *out)
+{
+    pop3_size row;
+    pop3_code rc = p3_call(c, &LIST_ONE, "%" PRIu64, number);
+
+    if (rc)
+        return rc;
+    if (!p3_reply_size(p3_reply_rest(c), &row))
+        return p3_kill(c, POP3_ERROR_MALFORMED,
+                       "LIST %" PRIu64 ": two numbers expected: \"%s\"", number,
+                       c->status.data);
+    *out = row;
+    return POP3_OK;
+}
+
+/* Some servers leave the number out of their answer: "+OK uid". */
+static int lone_uid(struct p3_text text, pop3_uid *out)
+{
+    struct p3_text word, more;
+
+    if (!p3_reply_word(&text, &word) || p3_reply_word(&text, &more))
+        return 0;
+    out->uid = word.data;
+    out->length = word.len;
+    return 1;
+}
+
+pop3_code pop3_uidl_one(pop3 *c, uint64_t number, pop3_uid *out)
+{
+    struct p3_text text;
+    pop3_uid row = {.number = number};
+    pop3_code rc = p3_call(c, &UIDL_ONE, "%" PRIu64, number);
+
+    if (rc)
+        return rc;
+    text = p3_reply_rest(c);
+    if (!p3_reply_uid(text, &row) && !lone_uid(text, &row))
+        return p3_kill(c, POP3_ERROR_MALFORMED,
+                       "UIDL %" PRIu64 ": a unique-id expected: \"%s\"", number,
+                       c->status.data);
+    p3_buf_truncate(&c->scratch, 0);
+    if (!p3_buf_add(&c->scratch, row.uid, row.length))
+        return p3_error_memory(&c->error);
+    row.uid = c->scratch.data;
+    *out = row;
+    return POP3_OK;
+}
+
+pop3_code pop3_dele(pop3 *c, uint64_t number)
+{
+    return p3_call(c, &DELE, "%" PRIu64, number);
+}
+
+pop3_code pop3_rset(pop3 *c)
+{
+    return p3_call(c, &RSET, NULL);
+}
+
+pop3_code pop3_noop(pop3 *c)
+{
+    return p3_call(c, &NOOP, NULL);
+}
+
+pop3_code pop3_utf8(pop3 *c)
+{
+    return p3_call(c, &UTF8, NULL);
+}
+
+/* ---- Messages ---------------------------------------------------------------------- */
+
+pop3_code pop3_retr_begin(pop3 *c, uint64_t number)
+{
+    return p3_call(c, &RETR, "%" PRIu64, number);
+}
+
+pop3_code pop3_top_begin(pop3 *c, uint64_t number, uint64_t lines)
+{
+    return p3_call(c, &TOP, "%" PRIu64 " %" PRIu64, number, lines);
+}
+
+pop3_code pop3_retr(pop3 *c, uint64_t number, pop3_lines **out)
+{
+    pop3_code rc = pop3_retr_begin(c, number);
+
+    return rc ? rc : pop3_body_lines(c, out);
+}
+
+pop3_code pop3_top(pop3 *c, uint64_t number, uint64_t lines, pop3_lines **out)
+{
+    pop3_code rc = pop3_top_begin(c, number, lines);
+
+    return rc ? rc : pop3_body_lines(c, out);
+}
+
+/* ---- Leaving ------------------------------------------------------------------------- */
+
+pop3_code pop3_quit(pop3 *c)
+{
+    pop3_code rc = p3_call(c, &QUIT, NULL);
+    struct p3_error error = c->error;
+
+    if (c->poplib && rc == POP3_ERROR_PROTO)
+        return rc;
+    pop3_close(c);
+    c->error = error;
+    return rc;
+}
+
+void pop3_shutdown(pop3 *c)
+{
+    if (c->state == POP3_STATE_AUTHORIZATION ||
+        c->state == POP3_STATE_TRANSACTION)
+        pop3_quit(c);
+    pop3_close(c);
+}
+
+/* ---- What the library does not know ----------------------------------------------------- */
+
+static int authenticates(const char *name)
+{
+    return !strcasecmp(name, "PASS") || !strcasecmp(name, "APOP") ||
+           !strcasecmp(name, "AUTH");
+}
+
+pop3_code pop3_command(pop3 *c, const char *line, pop3_shape shape)
+{
+    struct p3_verb verb = {.shape = shape, .raw = 1};
+
+    const char *name = line + strspn(line, " \t");
+
+    snprintf(verb.name, sizeof verb.name, "%.*s", (int)strcspn(name, " \t"),
+             name);
+    verb.authenticates = authenticates(verb.name);
+    return p3_call(c, &verb, "%s", line);
+}
+
+/* Part of a dialogue: no answer of its own is awaited. */
+pop3_code pop3_send_line(pop3 *c, const char *line)
+{
+    pop3_code rc = p3_enter(c);
+
+    if (!rc && c->in_body)
+        rc = p3_skip_body(c);
+    return rc ? rc : p3_send_raw(c, line);
+}
+
+pop3_code pop3_read_line(pop3 *c, pop3_line *out)
+{
+    struct p3_line line;
+    pop3_code rc = p3_enter(c);
+
+    if (!rc && c->in_body)
+        rc = p3_skip_body(c);
+    if (!rc)
+        rc = p3_read_raw(c, &line);
+    if (rc)
+        return rc;
+    out->text = line.data;
+    out->length = line.len;
+    out->octets = line.octets;
+    return POP3_OK;
+}

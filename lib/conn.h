@@ -1,0 +1,164 @@
+/*
+ * conn.h - struct pop3: settings, state, queue of commands, capability cache
+ * SPDX-License-Identifier: MIT
+ *
+ * Layer 4: conn.c (life, state, queue), settings.c (what is set and asked) and
+ * body.c (the body of the current reply). The files above see struct pop3; they
+ * change its state through p3_ functions alone.
+ */
+#ifndef P3_CONN_H
+#define P3_CONN_H
+
+#include "reader.h"
+#include "reply.h"
+#include "stream.h"
+
+#pragma GCC visibility push(hidden)
+
+enum { P3_LIMITS = POP3_LIMIT_COMMAND + 1 };
+
+/* A command and the shape of its answer. */
+struct p3_verb {
+    char name[16]; /* what the line begins with; all of it in messages */
+    pop3_shape shape;
+    int authenticates; /* +OK logs in, and its arguments are shown as stars */
+    int raw;           /* the arguments are the whole line already */
+    int rows;          /* its body is a listing, not a message */
+};
+
+/* A command on its way: sent, its reply not yet read. */
+struct p3_command {
+    struct p3_verb verb;
+    struct p3_command *next;
+};
+
+/* What is known of the server's capabilities. */
+enum p3_capa_state { P3_CAPA_UNKNOWN, P3_CAPA_KNOWN, P3_CAPA_REFUSED };
+
+struct pop3 {
+    /* settings */
+    int timeout_ms;
+    int connect_timeout_ms;
+    int command_timeout_ms;
+    uint64_t limits[P3_LIMITS];
+    char *ca_file, *ca_path, *cert, *key;
+    char *server_name; /* pop3_set_server_name, or NULL */
+    int verify;
+    struct ssl_ctx_st *ctx;
+    int allow_insecure;
+    int poplib;
+    const char *login_wanted; /* a name of the table of ways, or NULL */
+    pop3_debug_sink debug;
+    void *debug_arg;
+    int debug_level;
+
+    /* the connection */
+    struct p3_stream stream;
+    struct p3_reader reader;
+    pop3_conn_state state;
+    struct p3_error death; /* why, where state is DEAD */
+    int greeted;
+    char *host; /* the name connected to, for messages and certificates */
+    int port;   /* 0 where unknown */
+
+    /* the queue: commands outstanding, oldest first */
+    struct p3_command *first, *last;
+    size_t outstanding;
+    struct p3_buf line; /* a command line in the making */
+
+    /* the last reply */
+    struct p3_buf status; /* its status line, without the line end */
+    size_t text_at;       /* in it: behind "+OK " or "-ERR " */
+    struct p3_buf resp_code;
+    int in_body; /* its body is not read to the end */
+    uint64_t body_octets;
+    uint64_t body_limit;   /* octets; 0: none */
+    uint64_t skipped;      /* rows of it that did not parse */
+    struct p3_buf scratch; /* what belongs to c until its next call */
+
+    /* what is kept of the session */
+    struct p3_buf welcome;
+    char *challenge;
+    enum p3_capa_state capa_state;
+    struct p3_buf capa_status;
+    struct p3_buf capa_text; /* CAPA's body, each line ended by LF */
+    uint64_t capa_octets;
+    const char *login_method; /* a static string */
+
+    struct p3_buf local_user; /* what pop3_spec_user found */
+    struct p3_error error;
+};
+
+/* Every public call on a connection begins here: the last error is forgotten.
+ * Fails where c is not connected, or dead. */
+pop3_code p3_enter(pop3 *c);
+
+/* Sets the error and returns code; the connection goes on. */
+pop3_code p3_fail(pop3 *c, pop3_code code, const char *fmt, ...)
+    P3_PRINTF(3, 4);
+
+/* The same, and the connection is dead. p3_die: with the error that is set. */
+pop3_code p3_kill(pop3 *c, pop3_code code, const char *fmt, ...)
+    P3_PRINTF(3, 4);
+pop3_code p3_die(pop3 *c);
+
+/* Nothing is left of the last reply: what is, is skipped, and what came behind
+ * it kills c. */
+pop3_code p3_settle(pop3 *c);
+
+/*
+ * Queues a command line: the verb and, with fmt not NULL, its arguments, and
+ * awaits its reply, once nothing is left of the one before. POP3_OK:
+ * +OK, and c->in_body where a body follows. c need not have been entered.
+ */
+pop3_code p3_call(pop3 *c, const struct p3_verb *verb, const char *fmt, ...)
+    P3_PRINTF(3, 4);
+
+/* The two halves of it. */
+pop3_code p3_queue(pop3 *c, const struct p3_verb *verb, const char *fmt,
+                   va_list ap) P3_PRINTF(3, 0);
+pop3_code p3_await(pop3 *c);
+
+/* ARGUMENT where "verb argument" is no line to send: CR, LF, over the limit.
+ * what: the argument, for the message, which never shows it. */
+pop3_code p3_check_line(pop3 *c, const char *what, const char *verb,
+                        const char *argument);
+
+/* A line of a dialogue, sent at once; and one read, whatever it says. Neither is
+ * shown. */
+pop3_code p3_send_raw(pop3 *c, const char *line);
+pop3_code p3_read_raw(pop3 *c, struct p3_line *out);
+
+/* Reads a line by the rules in force. Kills c where it fails, but for poplib's
+ * long line. */
+pop3_code p3_read_line(pop3 *c, uint64_t limit, struct p3_line *out);
+
+/* The last reply's text, to parse. */
+struct p3_text p3_reply_rest(const pop3 *c);
+
+/* Gives a line to the sink of pop3_set_debug, where the level is that high. */
+void p3_debug(pop3 *c, int level, int from_server, const char *line,
+              size_t length);
+
+/* TLS from here on, within the time of connecting. Kills c where it fails.
+ * What was learnt before is forgotten (RFC 2595, 4). */
+pop3_code p3_go_tls(pop3 *c);
+
+void p3_forget_capas(pop3 *c);
+
+/* Who the server is, "mail.example.org:995", for messages. */
+const char *p3_peer_name(const pop3 *c, char *buf, size_t size);
+
+/* ---- body.c ---- */
+
+/* The next piece or line of the current body, as pop3_next_slice and
+ * pop3_next_line, c having been entered. limit: octets of a line, 0 for none. */
+pop3_code p3_next_slice(pop3 *c, const char **data, size_t *length);
+pop3_code p3_next_line(pop3 *c, uint64_t limit, pop3_line *out);
+
+/* Reads what is left of the current body and drops it. */
+pop3_code p3_skip_body(pop3 *c);
+
+#pragma GCC visibility pop
+
+#endif

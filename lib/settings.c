@@ -1,0 +1,206 @@
+/*
+ * settings.c - what a caller sets on a connection, and may ask of it
+ * SPDX-License-Identifier: MIT
+ *
+ * Owns the pop3_set_ functions and the accessors. They only store and tell:
+ * what a setting does stands where it is used.
+ */
+#include "conn.h"
+
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *pop3_version(void)
+{
+    return POP3_VERSION;
+}
+
+/* ---- Settings ------------------------------------------------------------------ */
+
+void pop3_set_timeout(pop3 *c, int ms)
+{
+    c->timeout_ms = ms;
+    c->stream.timeout_ms = ms;
+}
+
+void pop3_set_connect_timeout(pop3 *c, int ms)
+{
+    c->connect_timeout_ms = ms;
+}
+
+void pop3_set_command_timeout(pop3 *c, int ms)
+{
+    c->command_timeout_ms = ms;
+}
+
+pop3_code pop3_set_limit(pop3 *c, pop3_limit which, uint64_t n)
+{
+    p3_error_clear(&c->error);
+    if ((size_t)which >= P3_LIMITS)
+        return p3_fail(c, POP3_ERROR_ARGUMENT, "no limit %d", (int)which);
+    c->limits[which] = n;
+    return POP3_OK;
+}
+
+/* Keeps a copy of value, or NULL. */
+static pop3_code set_string(pop3 *c, char **where, const char *value)
+{
+    char *copy = value ? p3_strdup(value) : NULL;
+
+    p3_error_clear(&c->error);
+    if (value && !copy)
+        return p3_error_memory(&c->error);
+    free(*where);
+    *where = copy;
+    return POP3_OK;
+}
+
+pop3_code pop3_set_ca_file(pop3 *c, const char *path)
+{
+    return set_string(c, &c->ca_file, path);
+}
+
+pop3_code pop3_set_ca_path(pop3 *c, const char *path)
+{
+    return set_string(c, &c->ca_path, path);
+}
+
+pop3_code pop3_set_cert(pop3 *c, const char *chain, const char *key)
+{
+    pop3_code rc = set_string(c, &c->cert, chain);
+
+    return rc ? rc : set_string(c, &c->key, key);
+}
+
+void pop3_set_verify(pop3 *c, int verify)
+{
+    c->verify = verify;
+}
+
+pop3_code pop3_set_server_name(pop3 *c, const char *name)
+{
+    return set_string(c, &c->server_name, name);
+}
+
+void pop3_set_ssl_ctx(pop3 *c, struct ssl_ctx_st *ctx)
+{
+    if (ctx)
+        SSL_CTX_up_ref(ctx);
+    SSL_CTX_free(c->ctx);
+    c->ctx = ctx;
+}
+
+void pop3_set_allow_insecure_login(pop3 *c, int allow)
+{
+    c->allow_insecure = allow;
+}
+
+void pop3_set_poplib_rules(pop3 *c, int on)
+{
+    c->poplib = on;
+}
+
+void pop3_set_debug(pop3 *c, pop3_debug_sink sink, void *arg)
+{
+    c->debug = sink;
+    c->debug_arg = arg;
+}
+
+void pop3_set_debuglevel(pop3 *c, int level)
+{
+    c->debug_level = level;
+}
+
+/* ---- Accessors --------------------------------------------------------------------- */
+
+const char *pop3_error(const pop3 *c)
+{
+    return c->error.text;
+}
+
+pop3_code pop3_error_code(const pop3 *c)
+{
+    return c->error.code;
+}
+
+static const char *text_of(const struct p3_buf *b, size_t at, size_t *length)
+{
+    if (length)
+        *length = b->len - at;
+    return p3_buf_text(b) + at;
+}
+
+const char *pop3_reply(const pop3 *c, size_t *length)
+{
+    return text_of(&c->status, 0, length);
+}
+
+const char *pop3_reply_text(const pop3 *c, size_t *length)
+{
+    return text_of(&c->status, c->text_at, length);
+}
+
+const char *pop3_resp_code(const pop3 *c)
+{
+    return p3_buf_text(&c->resp_code);
+}
+
+const char *pop3_getwelcome(const pop3 *c, size_t *length)
+{
+    return text_of(&c->welcome, 0, length);
+}
+
+const char *pop3_challenge(const pop3 *c)
+{
+    return c->challenge;
+}
+
+pop3_conn_state pop3_state(const pop3 *c)
+{
+    return c->state;
+}
+
+pop3_await pop3_awaiting(const pop3 *c)
+{
+    if (c->state == POP3_STATE_CLOSED || c->state == POP3_STATE_DEAD)
+        return POP3_AWAITING_NOTHING;
+    if (!c->greeted)
+        return POP3_AWAITING_GREETING;
+    if (c->in_body)
+        return POP3_AWAITING_BODY;
+    if (!c->first)
+        return POP3_AWAITING_NOTHING;
+    return c->first->verb.shape == POP3_LONG ? POP3_AWAITING_LONG
+                                             : POP3_AWAITING_SHORT;
+}
+
+size_t pop3_pending(const pop3 *c)
+{
+    return c->outstanding;
+}
+
+int pop3_is_tls(const pop3 *c)
+{
+    return c->stream.is_tls;
+}
+
+int pop3_fd(const pop3 *c)
+{
+    return p3_stream_fd(&c->stream);
+}
+
+uint64_t pop3_skipped(const pop3 *c)
+{
+    return c->skipped;
+}
+
+uint64_t pop3_body_octets(const pop3 *c)
+{
+    return c->body_octets;
+}
+
+const char *pop3_login_method(const pop3 *c)
+{
+    return c->login_method;
+}
