@@ -1,0 +1,501 @@
+/*
+ * commands.c - what each command of the program does
+ * SPDX-License-Identifier: MIT
+ *
+ * Knows what is asked of the server, in which order, and what is shown of it.
+ * To add one: a function here, commands.h, the table in pop3.c, the manual.
+ * Not here: arguments (options.c), the login and the status (session.c), how
+ * things look (show.c).
+ */
+#include "commands.h"
+
+#include "headers.h"
+#include "signals.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Arguments ---------------------------------------------------------- */
+
+static uint64_t number_at(const struct session *s, int i)
+{
+    uint64_t n = 0;
+
+    options_number(s->o->args[i], &n);
+    return n;
+}
+
+/* Whether an argument is a number of at least that much; says so if not. */
+static int check_number(struct session *s, int i, uint64_t least)
+{
+    uint64_t n;
+
+    if (options_number(s->o->args[i], &n) && n >= least)
+        return 1;
+    show_error(s->o->args[i],
+               least ? "not the number of a message" : "not a number");
+    session_end(s, STATUS_USAGE);
+    return 0;
+}
+
+/* The same for all message numbers of a line, before anything is sent. */
+static int check_messages(struct session *s)
+{
+    int i;
+
+    for (i = ARG_FIRST; i < s->o->count; i++)
+        if (!check_number(s, i, 1))
+            return 0;
+    return 1;
+}
+
+/* ---- check -------------------------------------------------------------- */
+
+static void show_totals(struct session *s, uint64_t messages, uint64_t octets)
+{
+    if (s->o->quiet)
+        return;
+    if (s->o->json) {
+        show_json_begin(s->out);
+        show_json_number(s->out, "messages", messages);
+        show_json_number(s->out, "octets", octets);
+        show_json_end(s->out);
+        return;
+    }
+    show_format(s->out, "%llu messages, %llu octets\n",
+                (unsigned long long)messages, (unsigned long long)octets);
+}
+
+void cmd_check(struct session *s)
+{
+    pop3_totals t;
+
+    if (session_open(s, LOGGED_IN))
+        return;
+    if (pop3_stat(s->c, &t)) {
+        session_failed(s, STAGE_SESSION, "STAT");
+        return;
+    }
+    show_totals(s, t.messages, t.octets);
+    if (!t.messages)
+        session_note(s, STATUS_NO_MAIL);
+}
+
+/* ---- list --------------------------------------------------------------- */
+
+/* More than any header needs; what stands behind is not looked at. */
+enum { HEADER_ROOM = 256 * 1024 };
+
+/* What --headers needs; room NULL: it was not asked for. */
+struct lister {
+    headers_decode_function *decode;
+    char *room;
+};
+
+static void show_field(struct show *out, const char *text)
+{
+    show_format(out, "\t");
+    if (text)
+        show_text(out, text, strlen(text));
+    else
+        show_format(out, "-");
+}
+
+static void show_row(struct show *out, const pop3_size *size,
+                     const pop3_uid *uid, const struct headers *h)
+{
+    show_format(out, "%llu %llu ", (unsigned long long)size->number,
+                (unsigned long long)size->octets);
+    if (uid && uid->length)
+        show_printable(out, uid->uid, uid->length);
+    else
+        show_format(out, "-");
+    if (h) {
+        show_field(out, h->date);
+        show_field(out, h->from);
+        show_field(out, h->subject);
+    }
+    show_format(out, "\n");
+}
+
+static void show_json_field(struct show *out, const char *name,
+                            const char *text)
+{
+    show_json_text(out, name, text, text ? strlen(text) : 0);
+}
+
+static void show_json_row(struct show *out, const pop3_size *size,
+                          const pop3_uid *uid, const struct headers *h)
+{
+    int known = uid && uid->length;
+
+    show_json_begin(out);
+    show_json_number(out, "number", size->number);
+    show_json_number(out, "octets", size->octets);
+    show_json_text(out, "uid", known ? uid->uid : NULL,
+                   known ? uid->length : 0);
+    if (h) {
+        show_json_field(out, "date", h->date);
+        show_json_field(out, "from", h->from);
+        show_json_field(out, "subject", h->subject);
+    }
+    show_json_end(out);
+}
+
+/*
+ * What became of a command that a server need not have: 1, done; 0, refused,
+ * and it goes without; -1, that was the end.
+ */
+static int optional(struct session *s, pop3_code rc, const char *what)
+{
+    if (!rc)
+        return 1;
+    if (rc == POP3_ERROR_PROTO &&
+        status_of(rc, STAGE_SESSION, pop3_resp_code(s->c)) == STATUS_REFUSED)
+        return 0;
+    return session_failed(s, STAGE_SESSION, what) ? 0 : -1;
+}
+
+/* What fits of the current body; the rest is skipped by the next command. */
+static pop3_code read_header(pop3 *c, char *room, size_t *length)
+{
+    const char *data;
+    size_t n;
+    pop3_code rc;
+
+    *length = 0;
+    do {
+        rc = pop3_next_slice(c, &data, &n);
+        if (rc || !n)
+            return rc;
+        if (n > HEADER_ROOM - *length)
+            n = HEADER_ROOM - *length;
+        memcpy(room + *length, data, n);
+        *length += n;
+    } while (*length < HEADER_ROOM);
+    return POP3_OK;
+}
+
+/* Header fields of a message, all NULL where TOP is refused: 0; or -1. */
+static int get_headers(struct session *s, const struct lister *l, uint64_t n,
+                       struct headers *h)
+{
+    size_t length = 0;
+    int rc;
+
+    memset(h, 0, sizeof *h);
+    rc = optional(s, pop3_top_begin(s->c, n, 0), "TOP");
+    if (rc == 1)
+        rc = optional(s, read_header(s->c, l->room, &length), "TOP");
+    if (rc < 1)
+        return rc;
+    if (headers_find(l->room, length, h)) {
+        l->decode(h);
+        return 0;
+    }
+    show_error("TOP", "out of memory");
+    session_end(s, STATUS_IO);
+    return -1;
+}
+
+/* A line for a message: 0; or -1, there is no sense in a next one. */
+static int list_row(struct session *s, const struct lister *l,
+                    const pop3_size *size, const pop3_uid *uid)
+{
+    struct headers h = {NULL, NULL, NULL};
+    const struct headers *shown = l->room ? &h : NULL;
+
+    if (l->room && get_headers(s, l, size->number, &h))
+        return -1;
+    if (s->o->json)
+        show_json_row(s->out, size, uid, shown);
+    else
+        show_row(s->out, size, uid, shown);
+    headers_release(&h);
+    return show_failed(s->out) ? -1 : 0;
+}
+
+static void list_rows(struct session *s, const struct lister *l,
+                      const pop3_sizes *sizes)
+{
+    pop3_uids *uids = NULL;
+    size_t i;
+    int got = sizes->count ? optional(s, pop3_uidl(s->c, &uids), "UIDL") : 0;
+
+    if (got == 1)
+        session_check_skipped(s, "UIDL");
+    for (i = 0; got >= 0 && i < sizes->count; i++) {
+        const pop3_size *size = &sizes->rows[i];
+        const pop3_uid *uid = uids ? pop3_uidl_find(uids, size->number) : NULL;
+
+        if (list_row(s, l, size, uid))
+            break;
+    }
+    pop3_uids_free(uids);
+}
+
+static void list_all(struct session *s, const struct lister *l)
+{
+    pop3_sizes *sizes;
+
+    if (pop3_list(s->c, &sizes)) {
+        session_failed(s, STAGE_SESSION, "LIST");
+        return;
+    }
+    session_check_skipped(s, "LIST");
+    list_rows(s, l, sizes);
+    pop3_sizes_free(sizes);
+}
+
+/* The unique-id is copied, for TOP comes next. */
+static void list_one(struct session *s, const struct lister *l, uint64_t n)
+{
+    pop3_size size;
+    pop3_uid uid;
+    char *copy = NULL;
+    int got;
+
+    if (pop3_list_one(s->c, n, &size)) {
+        session_message_failed(s, STAGE_SESSION, n);
+        return;
+    }
+    got = optional(s, pop3_uidl_one(s->c, n, &uid), "UIDL");
+    if (got == 1) {
+        copy = malloc(uid.length + 1);
+        if (copy)
+            memcpy(copy, uid.uid, uid.length + 1);
+        uid.uid = copy;
+    }
+    if (got == 1 && !copy) {
+        show_error("UIDL", "out of memory");
+        session_end(s, STATUS_IO);
+    } else if (got >= 0) {
+        list_row(s, l, &size, copy ? &uid : NULL);
+    }
+    free(copy);
+}
+
+void cmd_list(struct session *s)
+{
+    struct lister l = {NULL, NULL};
+
+    if (!check_messages(s))
+        return;
+    if (s->o->headers) {
+        l.decode = headers_load();
+        l.room = malloc(HEADER_ROOM);
+        if (!l.room) {
+            show_error("list", "out of memory");
+            session_end(s, STATUS_IO);
+            return;
+        }
+    }
+    if (session_open(s, LOGGED_IN) == 0) {
+        if (s->o->count > ARG_FIRST)
+            list_one(s, &l, number_at(s, ARG_FIRST));
+        else
+            list_all(s, &l);
+    }
+    free(l.room);
+}
+
+/* ---- retr, top ---------------------------------------------------------- */
+
+/*
+ * Writes the message that has begun: 0; or -1. Where standard output takes no
+ * more, the link is cut rather than the rest of a large message awaited.
+ */
+static int write_message(struct session *s, uint64_t n)
+{
+    pop3_line_end ends = s->o->crlf ? POP3_CRLF : POP3_LF;
+    pop3_code rc = pop3_body_fd(s->c, STDOUT_FILENO, ends, NULL);
+
+    if (rc == POP3_ERROR_IO) {
+        session_failed(s, STAGE_SESSION, "standard output");
+        pop3_close(s->c);
+    } else if (rc) {
+        session_message_failed(s, STAGE_SESSION, n);
+    }
+    return rc ? -1 : 0;
+}
+
+void cmd_retr(struct session *s)
+{
+    int i;
+
+    if (!check_messages(s) || session_open(s, LOGGED_IN))
+        return;
+    for (i = ARG_FIRST; i < s->o->count; i++) {
+        uint64_t n = number_at(s, i);
+        int go_on = pop3_retr_begin(s->c, n)
+                        ? session_message_failed(s, STAGE_SESSION, n)
+                        : !write_message(s, n);
+
+        if (!go_on)
+            break;
+    }
+}
+
+void cmd_top(struct session *s)
+{
+    uint64_t n;
+
+    if (!check_number(s, ARG_FIRST, 1) || !check_number(s, ARG_FIRST + 1, 0) ||
+        session_open(s, LOGGED_IN))
+        return;
+    n = number_at(s, ARG_FIRST);
+    if (pop3_top_begin(s->c, n, number_at(s, ARG_FIRST + 1)))
+        session_message_failed(s, STAGE_SESSION, n);
+    else
+        write_message(s, n);
+}
+
+/* ---- capa --------------------------------------------------------------- */
+
+static void show_capability(struct show *out, const pop3_capability *capability)
+{
+    size_t i;
+
+    show_text(out, capability->name, strlen(capability->name));
+    for (i = 0; i < capability->count; i++) {
+        show_format(out, " ");
+        show_text(out, capability->args[i], strlen(capability->args[i]));
+    }
+    show_format(out, "\n");
+}
+
+static void show_json_capability(struct show *out,
+                                 const pop3_capability *capability)
+{
+    size_t i;
+
+    show_json_begin(out);
+    show_json_field(out, "name", capability->name);
+    show_json_array_begin(out, "args");
+    for (i = 0; i < capability->count; i++)
+        show_json_field(out, NULL, capability->args[i]);
+    show_json_array_end(out);
+    show_json_end(out);
+}
+
+void cmd_capa(struct session *s)
+{
+    pop3_capas *capas;
+    size_t i;
+
+    if (session_open(s, s->o->login ? LOGGED_IN : CONNECTED))
+        return;
+    if (pop3_capa_refresh(s->c, &capas)) {
+        session_failed(s, STAGE_SESSION, "CAPA");
+        return;
+    }
+    session_check_skipped(s, "CAPA");
+    for (i = 0; i < capas->count; i++)
+        if (s->o->json)
+            show_json_capability(s->out, &capas->items[i]);
+        else
+            show_capability(s->out, &capas->items[i]);
+    pop3_capas_free(capas);
+}
+
+/* ---- dele --------------------------------------------------------------- */
+
+void cmd_dele(struct session *s)
+{
+    int i;
+
+    if (!check_messages(s) || session_open(s, LOGGED_IN))
+        return;
+    for (i = ARG_FIRST; i < s->o->count; i++) {
+        uint64_t n = number_at(s, i);
+
+        if (pop3_dele(s->c, n) && !session_message_failed(s, STAGE_SESSION, n))
+            break;
+    }
+}
+
+/* ---- dl ----------------------------------------------------------------- */
+
+/* A download; the totals are those of what is safely stored. */
+struct download {
+    struct session *s;
+    pop3_maildir *maildir;
+    pop3_totals stored;
+};
+
+/* One message, from the server to the Maildir: 0; or -1, that was the end. */
+static int download_message(struct download *d, uint64_t n)
+{
+    struct session *s = d->s;
+    uint64_t octets;
+
+    if (pop3_retr_begin(s->c, n))
+        return session_message_failed(s, STAGE_SESSION, n) ? 0 : -1;
+    if (pop3_body_maildir(s->c, d->maildir, &octets))
+        return session_message_failed(s, STAGE_MAILDIR, n) ? 0 : -1;
+    d->stored.messages++;
+    d->stored.octets += octets;
+    if (pop3_dele(s->c, n))
+        return session_message_failed(s, STAGE_SESSION, n) ? 0 : -1;
+    return 0;
+}
+
+/* A signal ends it after the message that is under way, or in it. */
+static void download_messages(struct download *d)
+{
+    pop3_sizes *sizes;
+    size_t i;
+
+    if (pop3_list(d->s->c, &sizes)) {
+        session_failed(d->s, STAGE_SESSION, "LIST");
+        return;
+    }
+    session_check_skipped(d->s, "LIST");
+    for (i = 0; i < sizes->count && !signals_caught(); i++)
+        if (download_message(d, sizes->rows[i].number))
+            break;
+    pop3_sizes_free(sizes);
+}
+
+void cmd_dl(struct session *s)
+{
+    struct download d = {s, NULL, {0, 0}};
+
+    if (s->o->keep) {
+        show_error("--keep", "this program lacks it yet");
+        session_end(s, STATUS_USAGE);
+        return;
+    }
+    if (session_open(s, LOGGED_IN))
+        return;
+    if (pop3_maildir_open(s->c, s->o->args[ARG_FIRST], &d.maildir)) {
+        session_failed(s, STAGE_MAILDIR, s->o->args[ARG_FIRST]);
+        return;
+    }
+    signals_hold(pop3_fd(s->c));
+    download_messages(&d);
+    pop3_maildir_close(d.maildir);
+    session_quit(s);
+    signals_die();
+    show_totals(s, d.stored.messages, d.stored.octets);
+}
+
+/* ---- help --------------------------------------------------------------- */
+
+void cmd_help(struct session *s)
+{
+    const struct options *o = s->o;
+    int i;
+
+    for (i = 1; i < o->count; i++)
+        if (!command_find(o->args[i])) {
+            show_error(o->args[i], "no such command");
+            session_end(s, STATUS_USAGE);
+            return;
+        }
+    if (o->count == 1)
+        command_help(s->out, NULL);
+    for (i = 1; i < o->count; i++)
+        command_help(s->out, command_find(o->args[i]));
+}
