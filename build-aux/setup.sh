@@ -48,6 +48,7 @@ group_base() {
     needs pkg-config program pkg-config
     needs libssl-dev library 'openssl >= 3.0'
     likes libgmime-3.0-dev library gmime-3.0
+    likes libgsasl-dev library libgsasl
 }
 
 group_check() {
@@ -63,6 +64,7 @@ group_ci() {
     group_check
     group_bench
     needs libgmime-3.0-dev library gmime-3.0
+    needs libgsasl-dev library libgsasl
     needs clang program clang
     needs clang-format program clang-format
     needs clang-tidy program clang-tidy

@@ -54,7 +54,8 @@ typedef struct pop3 pop3;
 typedef enum {
     POP3_OK = 0,
     POP3_ERROR_PROTO = 1,     /* refused by the server with -ERR */
-    POP3_ERROR_MALFORMED = 2, /* a reply that breaks the protocol (dead) */
+    POP3_ERROR_MALFORMED = 2, /* a reply that breaks the protocol (dead), or a
+                                 challenge of AUTH that does (not dead) */
     POP3_ERROR_TOO_LONG = 3,  /* a line or a list over its limit (dead) */
     POP3_ERROR_CLOSED = 4,    /* closed or reset by the server (dead) */
     POP3_ERROR_TIMEOUT = 5,   /* nothing came in time (dead) */
@@ -96,6 +97,33 @@ typedef enum {
     POP3_CRLF = 0, /* as on the wire */
     POP3_LF = 1    /* CRLF becomes LF; a CR elsewhere stays */
 } pop3_line_end;
+
+/* Whether pop3_login goes over to TLS first. */
+typedef enum {
+    POP3_STLS_IF_OFFERED = 0,
+    POP3_STLS_NEVER = 1,
+    POP3_STLS_REQUIRED = 2
+} pop3_stls_policy;
+
+/* Versions of TLS. */
+typedef enum {
+    POP3_TLS_1_0 = 0,
+    POP3_TLS_1_1 = 1,
+    POP3_TLS_1_2 = 2,
+    POP3_TLS_1_3 = 3
+} pop3_tls_version;
+
+/* What a response code says (RFC 2449, 8; RFC 3206; RFC 6856, 5). */
+typedef enum {
+    POP3_RESP_NONE = 0,
+    POP3_RESP_UNKNOWN = 1,     /* one that is not listed here */
+    POP3_RESP_IN_USE = 2,      /* another session has the maildrop locked */
+    POP3_RESP_LOGIN_DELAY = 3, /* logged in too soon after the last time */
+    POP3_RESP_SYS_TEMP = 4,    /* out of order: try again later */
+    POP3_RESP_SYS_PERM = 5,    /* out of order until somebody mends it */
+    POP3_RESP_AUTH = 6,        /* the credentials are wrong */
+    POP3_RESP_UTF8 = 7         /* to be had in UTF8 mode alone */
+} pop3_resp_kind;
 
 /* Limits, see pop3_set_limit. */
 typedef enum {
@@ -158,6 +186,10 @@ const char *pop3_reply_text(const pop3 *c, size_t *length);
  * the next call on c.
  */
 const char *pop3_resp_code(const pop3 *c);
+
+/* The same as a number, whatever its case; a detail that is not known counts as
+ * what it is a detail of. */
+pop3_resp_kind pop3_resp(const pop3 *c);
 
 /* The greeting's line, without its line end; "" before. Belongs to c. */
 const char *pop3_getwelcome(const pop3 *c, size_t *length);
@@ -231,6 +263,30 @@ pop3_code pop3_set_ca_path(pop3 *c, const char *path);
 pop3_code pop3_set_cert(pop3 *c, const char *chain, const char *key);
 
 /*
+ * Asks for the passphrase of an encrypted key: into buf, at most size bytes,
+ * their count being returned; -1: none. NULL, as at first: nobody is asked, and
+ * such a key is POP3_ERROR_TLS. It must not call anything on c.
+ */
+typedef int (*pop3_passphrase_callback)(void *arg, char *buf, size_t size);
+void pop3_set_passphrase(pop3 *c, pop3_passphrase_callback callback, void *arg);
+
+/*
+ * The server's key must be one of these besides: "sha256//" and the SHA-256 of
+ * its SubjectPublicKeyInfo in base64, several with ";" between them, as curl
+ * has it; else POP3_ERROR_CERTIFICATE at the handshake. NULL, as at first: any.
+ *   POP3_ERROR_ARGUMENT  no such thing
+ *   POP3_ERROR_MEMORY
+ */
+pop3_code pop3_set_pin(pop3 *c, const char *pins);
+
+/*
+ * The lowest version of TLS that is spoken; 1.2 at first, for the ones before
+ * are broken (RFC 8996). What the system forbids stays forbidden.
+ *   POP3_ERROR_ARGUMENT  no such version
+ */
+pop3_code pop3_set_tls_floor(pop3 *c, pop3_tls_version version);
+
+/*
  * 1, as at first: the certificate's chain and name are verified. 0: nothing is,
  * and anybody on the way can read the mail and the password.
  */
@@ -246,8 +302,8 @@ struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
 /*
  * The caller's own SSL_CTX, instead of the settings above but for
- * pop3_set_server_name: what it verifies is verified, and the name too where
- * it verifies at all. c takes a reference. NULL: none.
+ * pop3_set_server_name and pop3_set_pin: what it verifies is verified, and the
+ * name too where it verifies at all. c takes a reference. NULL: none.
  */
 void pop3_set_ssl_ctx(pop3 *c, struct ssl_ctx_st *ctx);
 
@@ -258,9 +314,24 @@ void pop3_set_ssl_ctx(pop3 *c, struct ssl_ctx_st *ctx);
 void pop3_set_allow_insecure_login(pop3 *c, int allow);
 
 /*
- * The one way that pop3_login may take, in any case of letters: "USER" or
- * "APOP"; NULL, as at first: what is best.
+ * Whether pop3_login goes over to TLS by STLS first: if the server offers it,
+ * as at first; never; or else nothing is logged in at all. A caller's stream
+ * that is private counts as TLS. Changeable at any time.
+ */
+void pop3_set_stls(pop3 *c, pop3_stls_policy policy);
+
+/*
+ * 0: pop3_login, pop3_stls and pop3_auth never ask for capabilities, for a
+ * server that hangs or hangs up at CAPA; what they would have told counts as not
+ * offered, but pop3_stls tries. 1 at first. Changeable at any time.
+ */
+void pop3_set_use_capa(pop3 *c, int use);
+
+/*
+ * The one way that pop3_login may take, in any case of letters: "USER", "APOP"
+ * or a SASL mechanism (see pop3_auth); NULL, as at first: what is best.
  *   POP3_ERROR_UNSUPPORTED  a way that this library lacks
+ *   POP3_ERROR_MEMORY
  */
 pop3_code pop3_set_login_method(pop3 *c, const char *method);
 
@@ -419,20 +490,68 @@ pop3_code pop3_apop_digest(pop3 *c, const char *user, const char *digest);
 pop3_code pop3_rpop(pop3 *c, const char *user);
 
 /*
- * Logs in the best way that both sides have: under TLS USER and PASS; else APOP
- * where the greeting has a timestamp, else USER and PASS where the link is
- * private or that is allowed. pop3_set_login_method picks one. A refusal is
- * never followed by a way that reveals more.
+ * SASL (AUTH, RFC 5034) by PLAIN, LOGIN, CRAM-MD5, EXTERNAL, XOAUTH2 or
+ * OAUTHBEARER, and, where the library was built with libgsasl, by SCRAM-SHA-1,
+ * SCRAM-SHA-256, both -PLUS (bound to the TLS session), and what else that has.
+ * mechanism: in any case of letters. password: for XOAUTH2 and OAUTHBEARER the
+ * token, for EXTERNAL NULL. Sends an initial response where the server has the
+ * SASL capability and the line fits 255 octets, but no token before it is asked
+ * for one.
+ *   POP3_ERROR_PROTO        refused; what an OAuth server complained of, in
+ *                           JSON, is in pop3_error
+ *   POP3_ERROR_INSECURE     it reveals the password, and the link is not
+ *                           private; nothing was sent
+ *   POP3_ERROR_UNSUPPORTED  this library lacks the mechanism
+ *   POP3_ERROR_ARGUMENT     a control character in user or password
+ *   POP3_ERROR_MALFORMED    a challenge that cannot be, the login cancelled
+ *                           with "*"; or +OK before the server proved itself
+ *                           (dead)
+ * and the codes of every command.
+ */
+pop3_code pop3_auth(pop3 *c, const char *mechanism, const char *user,
+                    const char *password);
+
+/* What a caller's own mechanism is like, or'ed. */
+enum {
+    POP3_SASL_CLIENT_FIRST = 1, /* it has an initial response */
+    POP3_SASL_WAITS = 2,        /* which goes out only when it is asked for */
+    POP3_SASL_REVEALS = 4       /* it shows the password to who listens */
+};
+
+/*
+ * Gives the response to a challenge, both as they are before base64. challenge
+ * is NULL where the initial response is wanted. *response belongs to the caller
+ * and stays until the next call or the end; it is not wiped here. Returns 0;
+ * any other value cancels. It must not call anything on c.
+ */
+typedef int (*pop3_sasl_callback)(void *arg, const char *challenge,
+                                  size_t length, const char **response,
+                                  size_t *response_length);
+
+/* SASL by a mechanism that the caller brings. Errors as for pop3_auth;
+ * POP3_ERROR_STOPPED: cancelled by the callback. */
+pop3_code pop3_auth_callback(pop3 *c, const char *mechanism, int flags,
+                             pop3_sasl_callback callback, void *arg);
+
+/*
+ * Logs in the best way that both sides have. On a link that is not under TLS:
+ * STLS first where the server offers it (see pop3_set_stls), and a failure of
+ * that is final; then SCRAM, APOP or CRAM-MD5, the first that both have; then
+ * USER and PASS, or PLAIN, where the link is private or that is allowed. Under
+ * TLS: USER and PASS, or PLAIN, else what both have. pop3_set_login_method picks
+ * one. A refusal is never followed by a way that reveals more.
  *   POP3_ERROR_INSECURE     only a way that reveals the password is left
- *   POP3_ERROR_UNSUPPORTED  the server lacks the method that was asked for
+ *   POP3_ERROR_UNSUPPORTED  APOP was asked for and the greeting has no
+ *                           timestamp, or STLS is required and not offered
  *   POP3_ERROR_ARGUMENT     a name or password that no line can carry
- * and the codes of every command; PROTO: refused.
+ * those of pop3_stls and pop3_auth, and the codes of every command; PROTO:
+ * refused.
  */
 pop3_code pop3_login(pop3 *c, const char *user, const char *password);
 
 /*
- * The way that pop3_login took, or tried last: "USER", "APOP"; "" before.
- * A static string.
+ * The way that pop3_login took, or tried last: "USER", "APOP" or a SASL
+ * mechanism; "" before. Belongs to c, until its next login.
  */
 const char *pop3_login_method(const pop3 *c);
 
@@ -471,10 +590,28 @@ const pop3_capability *pop3_capa_find(const pop3_capas *capas,
                                       const char *name);
 void pop3_capas_free(pop3_capas *capas);
 
+/* 1 where SASL is among them with that mechanism, whatever its case. */
+int pop3_capa_sasl(const pop3_capas *capas, const char *mechanism);
+
+/* What pop3_capa_expire returns for EXPIRE NEVER. */
+enum { POP3_EXPIRE_NEVER = -2 };
+
+/*
+ * The seconds between two logins (LOGIN-DELAY, RFC 2449, 6.5), and the days that
+ * messages are kept (EXPIRE, 6.7), 0: not once read; -1 where the server does
+ * not say. per_user: NULL, or given 1 where it may be another after login.
+ */
+int64_t pop3_capa_login_delay(const pop3_capas *capas, int *per_user);
+int64_t pop3_capa_expire(const pop3_capas *capas, int *per_user);
+
+/* What the server says it is, for people alone (IMPLEMENTATION, 6.9); NULL where
+ * it does not say. Belongs to capas. */
+const char *pop3_capa_implementation(const pop3_capas *capas);
+
 /*
  * Goes over to TLS (STLS, RFC 2595, 4) and verifies the certificate. What the
  * server said before, capabilities and APOP timestamp, is forgotten.
- *   POP3_ERROR_STATE        under TLS already
+ *   POP3_ERROR_STATE        under TLS already, or after UTF8
  *   POP3_ERROR_UNSUPPORTED  not among the capabilities; STLS was not sent
  *   POP3_ERROR_MALFORMED    bytes came behind the reply: somebody on the way
  *                           injects them (dead)
@@ -483,7 +620,8 @@ void pop3_capas_free(pop3_capas *capas);
  */
 pop3_code pop3_stls(pop3 *c);
 
-/* UTF8 (RFC 6856, 2.1), before login only. The codes of every command. */
+/* UTF8 (RFC 6856, 2.1), before login only, and after STLS, which it forbids. The
+ * codes of every command. */
 pop3_code pop3_utf8(pop3 *c);
 
 /* ---- The maildrop ---------------------------------------------------------- */
@@ -625,6 +763,17 @@ pop3_code pop3_retr(pop3 *c, uint64_t number, pop3_lines **out);
  * marks nothing seen, is optional, and broken on some servers. */
 pop3_code pop3_top(pop3 *c, uint64_t number, uint64_t lines, pop3_lines **out);
 void pop3_lines_free(pop3_lines *lines);
+
+/*
+ * LANG (RFC 6856, 3): the language of the server's texts from now on; tag as in
+ * RFC 5646, "*" for the server's own choice. pop3_lang_list: a line for each
+ * that it has, tag and description. out: free with pop3_lines_free.
+ *   POP3_ERROR_PROTO     not one of its languages, or no LANG at all
+ *   POP3_ERROR_ARGUMENT  no tag
+ * and the codes of every command.
+ */
+pop3_code pop3_lang(pop3 *c, const char *tag);
+pop3_code pop3_lang_list(pop3 *c, pop3_lines **out);
 
 /*
  * RETR and TOP up to the status line; the body is then taken by one of the

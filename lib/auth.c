@@ -1,31 +1,33 @@
 /*
- * auth.c - logging in, and STLS before it
+ * auth.c - the commands of the AUTHORIZATION state, and the dialogue of AUTH
  * SPDX-License-Identifier: MIT
  *
- * Owns USER, PASS, APOP, RPOP, STLS and the policy of pop3_login. Everything
- * that reveals a password asks may_reveal first. To add a way to log in: the
- * table of ways, pop3.h, the manual.
+ * Owns USER, PASS, APOP, RPOP, STLS and AUTH (RFC 5034). Everything that reveals
+ * a password asks p3_may_reveal first. Not here: what a SASL mechanism says
+ * (sasl.c, gsasl.c), which way to take (login.c).
  */
+#include "auth.h"
 #include "listing.h"
 
 #include <openssl/evp.h>
 #include <string.h>
-#include <strings.h>
 
 static const struct p3_verb USER = {.name = "USER"};
 static const struct p3_verb PASS = {.name = "PASS", .authenticates = 1};
 static const struct p3_verb APOP = {.name = "APOP", .authenticates = 1};
 static const struct p3_verb RPOP = {.name = "RPOP"};
+static const struct p3_verb AUTH = {
+    .name = "AUTH", .authenticates = 1, .dialogue = 1};
 static const struct p3_verb STLS = {.name = "STLS"};
 
 /* ---- The commands ---------------------------------------------------------------- */
 
-static int may_reveal(const pop3 *c)
+int p3_may_reveal(const pop3 *c)
 {
     return c->allow_insecure || p3_stream_is_private(&c->stream);
 }
 
-static pop3_code insecure(pop3 *c, const char *what)
+pop3_code p3_insecure(pop3 *c, const char *what)
 {
     char peer[300];
 
@@ -46,8 +48,8 @@ pop3_code pop3_pass(pop3 *c, const char *password)
 
     if (rc)
         return rc;
-    if (!may_reveal(c))
-        return insecure(c, "PASS");
+    if (!p3_may_reveal(c))
+        return p3_insecure(c, "PASS");
     return p3_call(c, &PASS, "%s", password);
 }
 
@@ -66,7 +68,8 @@ static int apop_digest(const char *stamp, const char *password, char hex[33])
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0, i;
+    unsigned len = 0;
+    size_t i;
     int ok = md && EVP_DigestInit_ex(md, EVP_md5(), NULL) &&
              EVP_DigestUpdate(md, stamp, strlen(stamp)) &&
              EVP_DigestUpdate(md, password, strlen(password)) &&
@@ -110,8 +113,10 @@ pop3_code pop3_stls(pop3 *c)
         return rc;
     if (c->stream.is_tls)
         return p3_fail(c, POP3_ERROR_STATE, "under TLS already");
+    if (c->utf8)
+        return p3_fail(c, POP3_ERROR_STATE, "STLS is forbidden after UTF8");
     rc = p3_offers(c, "STLS", &offered);
-    if (!rc && !offered)
+    if (!rc && !offered && !c->no_capa)
         return p3_fail(c, POP3_ERROR_UNSUPPORTED,
                        "the server does not offer STLS");
     if (!rc)
@@ -127,73 +132,148 @@ pop3_code pop3_stls(pop3 *c)
     return p3_go_tls(c);
 }
 
-/* ---- The policy ---------------------------------------------------------------------- */
+/* ---- AUTH ----------------------------------------------------------------------- */
 
-static pop3_code log_in_by_user(pop3 *c, const char *user, const char *password)
+/* More challenges than any mechanism has. */
+enum { MOST_CHALLENGES = 16 };
+
+/* A command line with an initial response is no longer than this, CRLF
+ * included; a longer one waits for the server's "+" (RFC 5034, 4). */
+enum { LINE_LIMIT = 255 };
+
+/* A challenge or a response that cannot be: the server is told (RFC 5034, 4),
+ * and what the caller hears of is why, not what the server says to that. */
+static pop3_code cancel(pop3 *c)
 {
+    char star[] = "*";
+    const struct p3_buf line = {.data = star, .len = 1};
+    struct p3_error why = c->error;
     pop3_code rc;
 
-    if (!may_reveal(c))
-        return insecure(c, "USER and PASS");
-    rc = pop3_user(c, user);
-    return rc ? rc : pop3_pass(c, password);
-}
-
-struct way {
-    const char *name;
-    pop3_code (*log_in)(pop3 *c, const char *user, const char *password);
-};
-
-static const struct way ways[] = {
-    {"USER", log_in_by_user},
-    {"APOP", pop3_apop},
-};
-
-static const struct way *find_way(const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (!strcasecmp(ways[i].name, name))
-            return &ways[i];
-    return NULL;
-}
-
-pop3_code pop3_set_login_method(pop3 *c, const char *method)
-{
-    const struct way *way = method ? find_way(method) : NULL;
-
     p3_error_clear(&c->error);
-    if (method && !way)
-        return p3_fail(c, POP3_ERROR_UNSUPPORTED,
-                       "this library cannot log in by \"%s\"", method);
-    c->login_wanted = way ? way->name : NULL;
-    return POP3_OK;
+    rc = p3_answer(c, &line);
+    if (!rc && c->challenged)
+        return p3_kill(c, POP3_ERROR_MALFORMED,
+                       "AUTH: the server goes on after it was cancelled");
+    if (!rc)
+        return p3_kill(c, POP3_ERROR_MALFORMED,
+                       "AUTH: the server says +OK to a login that was "
+                       "cancelled: %s",
+                       why.text);
+    if (c->state != POP3_STATE_DEAD)
+        c->error = why;
+    return c->error.code;
 }
 
-/* Under TLS nothing is gained by APOP, whose MD5 is weak and for which the
- * server must keep the password in clear. */
-static const struct way *choose_way(const pop3 *c)
+/* The response to a challenge, encoded, into line. */
+static pop3_code make_response(pop3 *c, struct p3_sasl *s,
+                               struct p3_text challenge, struct p3_buf *line)
 {
-    if (c->login_wanted)
-        return find_way(c->login_wanted);
-    if (c->challenge && !c->stream.is_tls)
-        return find_way("APOP");
-    return find_way("USER");
+    struct p3_buf plain;
+    int ok;
+
+    p3_buf_init(&plain, 0, 1);
+    p3_buf_truncate(line, 0);
+    ok = s->mechanism->step(s, challenge, &plain);
+    s->steps++;
+    if (ok && !p3_base64_encode(p3_buf_text(&plain), plain.len, line)) {
+        p3_error_memory(&c->error);
+        ok = 0;
+    }
+    p3_buf_release(&plain);
+    return ok ? POP3_OK : c->error.code;
 }
 
-pop3_code pop3_login(pop3 *c, const char *user, const char *password)
+/* Answers the server's challenge. */
+static pop3_code respond(pop3 *c, struct p3_sasl *s, struct p3_buf *line)
 {
-    const struct way *way;
-    pop3_code rc = p3_enter(c);
+    struct p3_buf challenge;
+    pop3_code rc;
 
-    if (!rc)
-        rc = p3_check_line(c, "the user name", "USER", user);
-    if (!rc)
-        rc = p3_check_line(c, "the password", "PASS", password);
+    p3_buf_init(&challenge, 0, 1);
+    if (p3_base64_decode(p3_reply_rest(c), &challenge))
+        rc = make_response(
+            c, s, (struct p3_text){p3_buf_text(&challenge), challenge.len},
+            line);
+    else
+        rc = p3_fail(c, POP3_ERROR_MALFORMED,
+                     "AUTH %s: a challenge that is no base64",
+                     s->mechanism->name);
+    p3_buf_release(&challenge);
+    return rc ? cancel(c) : p3_answer(c, line);
+}
+
+/* The initial response, given on request: in answer to an empty challenge. */
+static pop3_code answer_request(pop3 *c, const struct p3_sasl *s,
+                                const struct p3_buf *initial)
+{
+    if (p3_reply_rest(c).len == 0)
+        return p3_answer(c, initial);
+    p3_fail(c, POP3_ERROR_MALFORMED,
+            "AUTH %s: a challenge where an empty one was due",
+            s->mechanism->name);
+    return cancel(c);
+}
+
+/* An empty one is "=" there. */
+static int fits_line(const struct p3_sasl *s, const struct p3_buf *initial)
+{
+    size_t len = strlen("AUTH  \r\n") + strlen(s->mechanism->name) +
+                 (initial->len ? initial->len : 1);
+
+    return len <= LINE_LIMIT;
+}
+
+/* "AUTH mechanism", with an initial response where there is one and it may. */
+static pop3_code begin_auth(pop3 *c, struct p3_sasl *s, int at_once,
+                            struct p3_buf *line)
+{
+    const char *name = s->mechanism->name;
+    pop3_code rc = POP3_OK;
+
+    if (!s->mechanism->client_first)
+        return p3_call(c, &AUTH, "%s", name);
+    rc = make_response(c, s, (struct p3_text){"", 0}, line);
     if (rc)
         return rc;
-    way = choose_way(c);
-    c->login_method = way->name;
-    return way->log_in(c, user, password);
+    if (at_once && !s->mechanism->waits && fits_line(s, line))
+        return p3_call(c, &AUTH, "%s %s", name, line->len ? line->data : "=");
+    rc = p3_call(c, &AUTH, "%s", name);
+    return !rc && c->challenged ? answer_request(c, s, line) : rc;
+}
+
+/* Its -ERR says little; what the OAuth server complained of says more. */
+static pop3_code complain(pop3 *c, const struct p3_sasl *s, pop3_code rc)
+{
+    const char *json = p3_sasl_complaint(s);
+    struct p3_error said = c->error;
+
+    if (rc != POP3_ERROR_PROTO || !json || !*json)
+        return rc;
+    return p3_fail(c, rc, "%.200s: %.250s", said.text, json);
+}
+
+pop3_code p3_dialogue(pop3 *c, struct p3_sasl *s, int at_once)
+{
+    struct p3_buf line;
+    pop3_code rc;
+
+    p3_buf_init(&line, 0, 1);
+    rc = begin_auth(c, s, at_once, &line);
+    while (!rc && c->challenged && s->steps < MOST_CHALLENGES)
+        rc = respond(c, s, &line);
+    p3_buf_release(&line);
+    if (rc)
+        return complain(c, s, rc);
+    if (c->challenged) {
+        p3_fail(c, POP3_ERROR_MALFORMED, "AUTH %s: challenge upon challenge",
+                s->mechanism->name);
+        return cancel(c);
+    }
+    /* A server that has not shown that it knows the password is another one. */
+    if (s->incomplete)
+        return p3_kill(c, POP3_ERROR_MALFORMED,
+                       "AUTH %s: +OK before the server has proved itself",
+                       s->mechanism->name);
+    return POP3_OK;
 }

@@ -10,7 +10,6 @@
 #include "local.h"
 #include "sink.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- Pulling ------------------------------------------------------------------ */
@@ -184,15 +183,10 @@ pop3_code pop3_each_line(pop3 *c, pop3_line_callback callback, void *arg)
 
 /* ---- Into memory ---------------------------------------------------------------------- */
 
-struct lines_result {
-    pop3_lines pub;
-    struct p3_gathered g;
-};
-
 static pop3_code gather_lines(pop3 *c, struct p3_gathered *g)
 {
     pop3_line line = {NULL, 0, 0};
-    pop3_code rc = p3_gather_status(c, g);
+    pop3_code rc = POP3_OK;
 
     while (!rc) {
         rc = p3_next_line(c, c->limits[POP3_LIMIT_LINE], &line);
@@ -205,52 +199,46 @@ static pop3_code gather_lines(pop3 *c, struct p3_gathered *g)
     return rc;
 }
 
-static void publish_lines(pop3 *c, struct lines_result *r)
+static pop3_lines *publish_lines(const pop3 *c, struct p3_gathered *g)
 {
-    pop3_line *line = (pop3_line *)(void *)r->g.rows.data;
-    const char *text = r->g.text.data;
+    pop3_line *line = (pop3_line *)(void *)g->rows.data;
+    const char *text = g->text.data;
     size_t i;
 
-    for (i = 0; i < r->g.count; i++) {
+    for (i = 0; i < g->count; i++) {
         line[i].text = text;
         text += line[i].length + 1;
     }
-    r->pub.status = p3_buf_text(&r->g.status);
-    r->pub.status_length = r->g.status.len;
-    r->pub.count = r->g.count;
-    r->pub.lines = line;
-    r->pub.octets = c->body_octets;
+    g->pub.lines = (pop3_lines){.status = p3_buf_text(&g->status),
+                                .status_length = g->status.len,
+                                .count = g->count,
+                                .lines = line,
+                                .octets = c->body_octets};
+    return &g->pub.lines;
 }
 
 pop3_code pop3_body_lines(pop3 *c, pop3_lines **out)
 {
-    struct lines_result *r;
+    struct p3_gathered *g;
     pop3_code rc = p3_enter(c);
 
     if (rc)
         return rc;
-    r = calloc(1, sizeof *r);
-    if (!r)
-        return p3_error_memory(&c->error);
-    p3_gather_init(&r->g);
-    rc = gather_lines(c, &r->g);
+    g = p3_gather_new(c, &c->status);
+    if (!g)
+        return c->error.code;
+    rc = gather_lines(c, g);
     if (rc) {
-        pop3_lines_free(&r->pub);
+        p3_gather_free(g);
         return rc;
     }
-    publish_lines(c, r);
-    *out = &r->pub;
+    *out = publish_lines(c, g);
     return POP3_OK;
 }
 
 void pop3_lines_free(pop3_lines *lines)
 {
-    struct lines_result *r = (struct lines_result *)lines;
-
-    if (!r)
-        return;
-    p3_gather_release(&r->g);
-    free(r);
+    p3_gather_free(lines);
 }
 
 /* ---- Into a descriptor ------------------------------------------------------------------ */

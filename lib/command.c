@@ -21,6 +21,8 @@ static const struct p3_verb TOP = {.name = "TOP", .shape = POP3_LONG};
 static const struct p3_verb DELE = {.name = "DELE"};
 static const struct p3_verb RSET = {.name = "RSET"};
 static const struct p3_verb NOOP = {.name = "NOOP"};
+static const struct p3_verb LANG = {.name = "LANG"};
+static const struct p3_verb LANG_LIST = {.name = "LANG", .shape = POP3_LONG};
 static const struct p3_verb UTF8 = {.name = "UTF8"};
 static const struct p3_verb QUIT = {.name = "QUIT"};
 
@@ -109,7 +111,26 @@ pop3_code pop3_noop(pop3 *c)
 
 pop3_code pop3_utf8(pop3 *c)
 {
-    return p3_call(c, &UTF8, NULL);
+    pop3_code rc = p3_call(c, &UTF8, NULL);
+
+    c->utf8 = c->utf8 || !rc;
+    return rc;
+}
+
+pop3_code pop3_lang(pop3 *c, const char *tag)
+{
+    pop3_code rc = p3_enter(c);
+
+    if (!rc && !*tag) /* which would be answered with a list */
+        rc = p3_fail(c, POP3_ERROR_ARGUMENT, "LANG: no language");
+    return rc ? rc : p3_call(c, &LANG, "%s", tag);
+}
+
+pop3_code pop3_lang_list(pop3 *c, pop3_lines **out)
+{
+    pop3_code rc = p3_call(c, &LANG_LIST, NULL);
+
+    return rc ? rc : pop3_body_lines(c, out);
 }
 
 /* ---- Messages ---------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
  * says (command.c, listing.c, auth.c).
  */
 #include "conn.h"
+#include "idn.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -238,6 +239,14 @@ static pop3_code keep_status(pop3 *c, const struct p3_line *line,
     return POP3_OK;
 }
 
+/* The challenge of a dialogue, which is a status line there alone. */
+static int is_challenge(const pop3 *c, const struct p3_line *line,
+                        struct p3_text *text)
+{
+    return c->first && c->first->verb.dialogue &&
+           p3_reply_continuation(line->data, line->len, text);
+}
+
 /* Reads a status line and keeps it, whatever it is. *known: it is one. */
 static pop3_code read_status(pop3 *c, struct p3_status *status,
                              struct p3_line *line, int *known)
@@ -249,6 +258,10 @@ static pop3_code read_status(pop3 *c, struct p3_status *status,
     if (rc)
         return rc;
     *known = 1;
+    memset(status, 0, sizeof *status);
+    c->challenged = is_challenge(c, line, &status->text);
+    if (c->challenged)
+        return keep_status(c, line, status);
     if (c->poplib)
         p3_reply_poplib_status(line->data, line->len, status);
     else
@@ -296,7 +309,7 @@ pop3_code p3_await(pop3 *c)
     if (p3_stream_push(&c->stream))
         return p3_die(c);
     rc = read_status(c, &status, &line, &known);
-    if (c->state == POP3_STATE_DEAD)
+    if (c->state == POP3_STATE_DEAD || (!rc && c->challenged))
         return rc;
     verb = c->first->verb;
     dequeue(c);
@@ -343,6 +356,20 @@ pop3_code p3_call(pop3 *c, const struct p3_verb *verb, const char *fmt, ...)
     return rc ? rc : p3_await(c);
 }
 
+pop3_code p3_answer(pop3 *c, const struct p3_buf *line)
+{
+    struct p3_buf *out = &c->stream.out;
+
+    if (!p3_buf_reserve(out, line->len + 2)) {
+        p3_error_memory(&c->error);
+        return p3_die(c); /* the server waits for an answer */
+    }
+    p3_buf_add(out, line->data, line->len);
+    p3_buf_add(out, "\r\n", 2);
+    p3_debug(c, 2, 0, "****", 4);
+    return p3_await(c);
+}
+
 /* ---- Dialogues ----------------------------------------------------------------------- */
 
 pop3_code p3_send_raw(pop3 *c, const char *line)
@@ -385,7 +412,8 @@ static void forget_session(pop3 *c)
     c->text_at = 0;
     c->body_octets = 0;
     c->skipped = 0;
-    c->login_method = "";
+    c->login_method[0] = '\0';
+    c->utf8 = 0;
 }
 
 static pop3_code begin(pop3 *c, const char *name, int port)
@@ -404,9 +432,9 @@ static pop3_code begin(pop3 *c, const char *name, int port)
                        "port %d is not between 1 and 65535", port);
     forget_session(c);
     free(c->host);
-    c->host = p3_strdup(name);
+    c->host = NULL;
     c->port = port;
-    return c->host ? POP3_OK : p3_error_memory(&c->error);
+    return p3_idn_to_ascii(name, &c->error, &c->host);
 }
 
 static pop3_code keep_greeting(pop3 *c)
@@ -475,7 +503,7 @@ static pop3_code connect_tcp(pop3 *c, const char *host, int port, int tls)
     if (rc)
         return rc;
     start_connect_clock(c);
-    rc = p3_dial(host, port, c->stream.deadline_ms, &c->error, &fd);
+    rc = p3_dial(c->host, port, c->stream.deadline_ms, &c->error, &fd);
     if (!rc)
         rc = p3_stream_open_fd(&c->stream, fd);
     if (!rc)
@@ -537,23 +565,37 @@ static void forget_challenge(pop3 *c)
 
 pop3_code p3_go_tls(pop3 *c)
 {
+    char *name = NULL;
     char peer[300];
+    pop3_code rc;
     struct p3_tls_settings settings = {.ca_file = c->ca_file,
                                        .ca_path = c->ca_path,
                                        .cert = c->cert,
                                        .key = c->key,
                                        .verify = c->verify,
+                                       .pin = c->pin,
+                                       .floor = c->tls_floor,
+                                       .passphrase = c->passphrase,
+                                       .passphrase_arg = c->passphrase_arg,
+                                       .cache = &c->tls_cache,
                                        .ctx = c->ctx};
 
     p3_forget_capas(c);
     forget_challenge(c);
+    if (c->tls_stale) {
+        p3_tls_cache_free(c->tls_cache);
+        c->tls_cache = NULL;
+        c->tls_stale = 0;
+    }
     settings.peer = p3_peer_name(c, peer, sizeof peer);
     if (c->greeted) /* STLS; else the time of connecting runs already */
         start_connect_clock(c);
-    if (p3_stream_start_tls(&c->stream, &settings,
-                            c->server_name ? c->server_name : c->host))
-        return p3_die(c);
-    return POP3_OK;
+    rc = p3_idn_to_ascii(c->server_name ? c->server_name : c->host, &c->error,
+                         &name);
+    if (!rc)
+        rc = p3_stream_start_tls(&c->stream, &settings, name);
+    free(name);
+    return rc ? p3_die(c) : POP3_OK;
 }
 
 /* ---- Life ---------------------------------------------------------------------------- */
@@ -575,7 +617,7 @@ pop3 *pop3_new(void)
     p3_buf_init(&c->capa_text, 0, 0);
     c->timeout_ms = 60000;
     c->verify = 1;
-    c->login_method = "";
+    c->stls = POP3_STLS_IF_OFFERED;
     c->limits[POP3_LIMIT_REPLY] = 2048;
     c->limits[POP3_LIMIT_ROWS] = 1 << 20;
     c->limits[POP3_LIMIT_BAD_ROWS] = 1000;
@@ -592,6 +634,7 @@ void pop3_close(pop3 *c)
     p3_forget_capas(c);
     forget_challenge(c);
     c->in_body = 0;
+    c->challenged = 0;
     c->greeted = 0;
     c->state = POP3_STATE_CLOSED;
 }
@@ -611,6 +654,9 @@ void pop3_free(pop3 *c)
     p3_buf_release(&c->welcome);
     p3_buf_release(&c->capa_status);
     p3_buf_release(&c->capa_text);
+    p3_tls_cache_free(c->tls_cache);
+    free(c->login_wanted);
+    free(c->pin);
     free(c->ca_file);
     free(c->ca_path);
     free(c->cert);

@@ -23,6 +23,7 @@ struct p3_verb {
     pop3_shape shape;
     int authenticates; /* +OK logs in, and its arguments are shown as stars */
     int raw;           /* the arguments are the whole line already */
+    int dialogue;      /* "+" is a challenge, to be answered */
     int rows;          /* its body is a listing, not a message */
 };
 
@@ -47,7 +48,15 @@ struct pop3 {
     struct ssl_ctx_st *ctx;
     int allow_insecure;
     int poplib;
-    const char *login_wanted; /* a name of the table of ways, or NULL */
+    char *login_wanted; /* in capitals, or NULL: what is best */
+    pop3_stls_policy stls;
+    int no_capa; /* never ask for capabilities */
+    char *pin;
+    int tls_floor; /* the lowest version of TLS, as OpenSSL numbers it */
+    pop3_passphrase_callback passphrase;
+    void *passphrase_arg;
+    struct p3_tls_cache *tls_cache; /* of these settings, for resumption */
+    int tls_stale;                  /* which have changed since */
     pop3_debug_sink debug;
     void *debug_arg;
     int debug_level;
@@ -70,7 +79,8 @@ struct pop3 {
     struct p3_buf status; /* its status line, without the line end */
     size_t text_at;       /* in it: behind "+OK " or "-ERR " */
     struct p3_buf resp_code;
-    int in_body; /* its body is not read to the end */
+    int challenged; /* it is "+": the command goes on */
+    int in_body;    /* its body is not read to the end */
     uint64_t body_octets;
     uint64_t body_limit;   /* octets; 0: none */
     uint64_t skipped;      /* rows of it that did not parse */
@@ -83,7 +93,8 @@ struct pop3 {
     struct p3_buf capa_status;
     struct p3_buf capa_text; /* CAPA's body, each line ended by LF */
     uint64_t capa_octets;
-    const char *login_method; /* a static string */
+    char login_method[32];
+    int utf8; /* UTF8 was accepted, after which STLS may not be (RFC 6856, 2.1) */
 
     struct p3_buf local_user; /* what pop3_spec_user found */
     struct p3_error error;
@@ -118,6 +129,10 @@ pop3_code p3_call(pop3 *c, const struct p3_verb *verb, const char *fmt, ...)
 pop3_code p3_queue(pop3 *c, const struct p3_verb *verb, const char *fmt,
                    va_list ap) P3_PRINTF(3, 0);
 pop3_code p3_await(pop3 *c);
+
+/* Answers a challenge, c->challenged, with a line as it is, and awaits what
+ * comes of it. */
+pop3_code p3_answer(pop3 *c, const struct p3_buf *line);
 
 /* ARGUMENT where "verb argument" is no line to send: CR, LF, over the limit.
  * what: the argument, for the message, which never shows it. */

@@ -37,8 +37,9 @@ static size_t count_addresses(const struct addrinfo *list)
 {
     size_t n = 0;
 
-    for (; list; list = list->ai_next)
+    do
         n++;
+    while ((list = list->ai_next));
     return n;
 }
 

@@ -7,26 +7,40 @@
  */
 #include "gather.h"
 
-void p3_gather_init(struct p3_gathered *g)
+#include <stdlib.h>
+
+struct p3_gathered *p3_gather_new(pop3 *c, const struct p3_buf *status)
 {
+    struct p3_gathered *g = calloc(1, sizeof *g);
+
+    if (!g) {
+        p3_error_memory(&c->error);
+        return NULL;
+    }
     p3_buf_init(&g->status, 0, 0);
     p3_buf_init(&g->rows, 0, 0);
     p3_buf_init(&g->text, 0, 0);
-    g->count = 0;
+    p3_buf_init(&g->words, 0, 0);
+    p3_buf_init(&g->joined, 0, 0);
+    if (p3_buf_add(&g->status, status->data, status->len))
+        return g;
+    p3_error_memory(&c->error);
+    p3_gather_free(g);
+    return NULL;
 }
 
-void p3_gather_release(struct p3_gathered *g)
+void p3_gather_free(void *pub)
 {
+    struct p3_gathered *g = pub;
+
+    if (!g)
+        return;
     p3_buf_release(&g->status);
     p3_buf_release(&g->rows);
     p3_buf_release(&g->text);
-}
-
-pop3_code p3_gather_status(pop3 *c, struct p3_gathered *g)
-{
-    if (!p3_buf_add(&g->status, c->status.data, c->status.len))
-        return p3_error_memory(&c->error);
-    return POP3_OK;
+    p3_buf_release(&g->words);
+    p3_buf_release(&g->joined);
+    free(g);
 }
 
 int p3_gather_row(struct p3_gathered *g, const void *row, size_t size)

@@ -131,141 +131,100 @@ pop3_code pop3_each_uid(pop3 *c, pop3_uid_callback callback, void *arg)
 
 /* ---- Rows in memory ------------------------------------------------------------------ */
 
-struct sizes_result {
-    pop3_sizes pub;
-    struct p3_gathered g;
-    int ascending; /* the numbers rise from row to row */
-};
-
-struct uids_result {
-    pop3_uids pub;
-    struct p3_gathered g;
-    int ascending;
-};
-
 static pop3_code gather_size(pop3 *c, struct p3_text line, void *arg)
 {
-    struct sizes_result *r = arg;
     pop3_size row;
 
     if (!p3_reply_size(line, &row))
         return POP3_ERROR_MALFORMED;
-    if (!p3_gather_row(&r->g, &row, sizeof row))
+    if (!p3_gather_row(arg, &row, sizeof row))
         return p3_error_memory(&c->error);
     return POP3_OK;
 }
 
 static pop3_code gather_uid(pop3 *c, struct p3_text line, void *arg)
 {
-    struct uids_result *r = arg;
     pop3_uid row;
 
     if (!p3_reply_uid(line, &row))
         return POP3_ERROR_MALFORMED;
-    if (!p3_gather_text(&r->g, row.uid, row.length) ||
-        !p3_gather_row(&r->g, &row, sizeof row))
+    if (!p3_gather_text(arg, row.uid, row.length) ||
+        !p3_gather_row(arg, &row, sizeof row))
         return p3_error_memory(&c->error);
     return POP3_OK;
 }
 
-static void publish_sizes(pop3 *c, struct sizes_result *r)
+/* LIST or UIDL into memory; NULL where it fails, which c is told. */
+static struct p3_gathered *gather(pop3 *c, const struct p3_verb *verb,
+                                  row_taker take)
 {
-    const pop3_size *row = (const pop3_size *)(void *)r->g.rows.data;
-    size_t i;
+    struct p3_gathered *g;
 
-    r->ascending = 1;
-    for (i = 1; i < r->g.count; i++)
-        r->ascending &= row[i - 1].number < row[i].number;
-    r->pub.status = p3_buf_text(&r->g.status);
-    r->pub.status_length = r->g.status.len;
-    r->pub.count = r->g.count;
-    r->pub.rows = row;
-    r->pub.octets = c->body_octets;
-}
-
-static void publish_uids(pop3 *c, struct uids_result *r)
-{
-    pop3_uid *row = (pop3_uid *)(void *)r->g.rows.data;
-    const char *text = r->g.text.data;
-    size_t i;
-
-    r->ascending = 1;
-    for (i = 0; i < r->g.count; i++) {
-        r->ascending &= !i || row[i - 1].number < row[i].number;
-        row[i].uid = text;
-        text += row[i].length + 1;
+    if (p3_call(c, verb, NULL))
+        return NULL;
+    g = p3_gather_new(c, &c->status);
+    if (g && walk(c, verb, take, g)) {
+        p3_gather_free(g);
+        return NULL;
     }
-    r->pub.status = p3_buf_text(&r->g.status);
-    r->pub.status_length = r->g.status.len;
-    r->pub.count = r->g.count;
-    r->pub.rows = row;
-    r->pub.octets = c->body_octets;
+    return g;
 }
 
 pop3_code pop3_list(pop3 *c, pop3_sizes **out)
 {
-    struct sizes_result *r;
-    pop3_code rc = p3_call(c, &LIST, NULL);
+    struct p3_gathered *g = gather(c, &LIST, gather_size);
+    const pop3_size *row;
+    size_t i;
 
-    if (rc)
-        return rc;
-    r = calloc(1, sizeof *r);
-    if (!r)
-        return p3_error_memory(&c->error);
-    p3_gather_init(&r->g);
-    rc = p3_gather_status(c, &r->g);
-    if (!rc)
-        rc = walk(c, &LIST, gather_size, r);
-    if (rc) {
-        pop3_sizes_free(&r->pub);
-        return rc;
-    }
-    publish_sizes(c, r);
-    *out = &r->pub;
+    if (!g)
+        return c->error.code;
+    row = (const pop3_size *)(void *)g->rows.data;
+    g->ascending = 1;
+    for (i = 1; i < g->count; i++)
+        g->ascending &= row[i - 1].number < row[i].number;
+    g->pub.sizes = (pop3_sizes){.status = p3_buf_text(&g->status),
+                                .status_length = g->status.len,
+                                .count = g->count,
+                                .rows = row,
+                                .octets = c->body_octets};
+    *out = &g->pub.sizes;
     return POP3_OK;
 }
 
 pop3_code pop3_uidl(pop3 *c, pop3_uids **out)
 {
-    struct uids_result *r;
-    pop3_code rc = p3_call(c, &UIDL, NULL);
+    struct p3_gathered *g = gather(c, &UIDL, gather_uid);
+    const char *text;
+    pop3_uid *row;
+    size_t i;
 
-    if (rc)
-        return rc;
-    r = calloc(1, sizeof *r);
-    if (!r)
-        return p3_error_memory(&c->error);
-    p3_gather_init(&r->g);
-    rc = p3_gather_status(c, &r->g);
-    if (!rc)
-        rc = walk(c, &UIDL, gather_uid, r);
-    if (rc) {
-        pop3_uids_free(&r->pub);
-        return rc;
+    if (!g)
+        return c->error.code;
+    row = (pop3_uid *)(void *)g->rows.data;
+    text = g->text.data;
+    g->ascending = 1;
+    for (i = 0; i < g->count; i++) {
+        g->ascending &= !i || row[i - 1].number < row[i].number;
+        row[i].uid = text;
+        text += row[i].length + 1;
     }
-    publish_uids(c, r);
-    *out = &r->pub;
+    g->pub.uids = (pop3_uids){.status = p3_buf_text(&g->status),
+                              .status_length = g->status.len,
+                              .count = g->count,
+                              .rows = row,
+                              .octets = c->body_octets};
+    *out = &g->pub.uids;
     return POP3_OK;
 }
 
 void pop3_sizes_free(pop3_sizes *sizes)
 {
-    struct sizes_result *r = (struct sizes_result *)sizes;
-
-    if (!r)
-        return;
-    p3_gather_release(&r->g);
-    free(r);
+    p3_gather_free(sizes);
 }
 
 void pop3_uids_free(pop3_uids *uids)
 {
-    struct uids_result *r = (struct uids_result *)uids;
-
-    if (!r)
-        return;
-    p3_gather_release(&r->g);
-    free(r);
+    p3_gather_free(uids);
 }
 
 /* Rows begin with their number. */
@@ -293,29 +252,26 @@ static const void *find_row(const void *rows, size_t count, size_t size,
     return NULL;
 }
 
+static int is_ascending(const void *pub)
+{
+    const struct p3_gathered *g = pub;
+
+    return g->ascending;
+}
+
 const pop3_size *pop3_list_find(const pop3_sizes *sizes, uint64_t number)
 {
-    const struct sizes_result *r = (const struct sizes_result *)sizes;
-
     return find_row(sizes->rows, sizes->count, sizeof *sizes->rows,
-                    r->ascending, number);
+                    is_ascending(sizes), number);
 }
 
 const pop3_uid *pop3_uidl_find(const pop3_uids *uids, uint64_t number)
 {
-    const struct uids_result *r = (const struct uids_result *)uids;
-
-    return find_row(uids->rows, uids->count, sizeof *uids->rows, r->ascending,
-                    number);
+    return find_row(uids->rows, uids->count, sizeof *uids->rows,
+                    is_ascending(uids), number);
 }
 
 /* ---- Capabilities ------------------------------------------------------------------------ */
-
-struct capas_result {
-    pop3_capas pub;
-    struct p3_gathered g; /* text: every word, a NUL behind each */
-    const char **words;   /* all of them; rows hold how many are theirs */
-};
 
 /* The words of a line: a name and its arguments. */
 static int gather_capa(struct p3_gathered *g, struct p3_text line)
@@ -333,44 +289,60 @@ static int gather_capa(struct p3_gathered *g, struct p3_text line)
     return p3_gather_row(g, &row, sizeof row);
 }
 
-static size_t count_words(const struct p3_gathered *g)
+/* Now that the text stays where it is: the words' places in it. */
+static int find_words(struct p3_gathered *g)
 {
-    const pop3_capability *row = (const pop3_capability *)(void *)g->rows.data;
-    size_t i, n = 0;
+    const char *word = p3_buf_text(&g->text);
+    const char *end = word + g->text.len;
 
-    for (i = 0; i < g->count; i++)
-        n += row[i].count + 1;
-    return n;
-}
-
-/* Now that the text stays where it is: the words' places. */
-static int publish_capas(const pop3 *c, struct capas_result *r)
-{
-    pop3_capability *row = (pop3_capability *)(void *)r->g.rows.data;
-    const char *text = r->g.text.data;
-    size_t words = count_words(&r->g);
-    size_t i, used = 0;
-
-    r->words = calloc(words + 1, sizeof *r->words);
-    if (!r->words)
-        return 0;
-    for (i = 0; i < words; i++, text += strlen(text) + 1)
-        r->words[i] = text;
-    for (i = 0; i < r->g.count; i++) {
-        row[i].name = r->words[used];
-        row[i].args = r->words + used + 1;
-        used += row[i].count + 1;
-    }
-    r->pub.status = p3_buf_text(&r->g.status);
-    r->pub.status_length = r->g.status.len;
-    r->pub.count = r->g.count;
-    r->pub.items = row;
-    r->pub.octets = c->capa_octets;
+    for (; word < end; word += strlen(word) + 1)
+        if (!p3_buf_add(&g->words, &word, sizeof word))
+            return 0;
     return 1;
 }
 
-/* The remembered lines as a result. */
-static int parse_capas(const pop3 *c, struct capas_result *r)
+/* Each row's name, and the words behind it as its arguments. */
+static void share_words(struct p3_gathered *g)
+{
+    pop3_capability *row = (pop3_capability *)(void *)g->rows.data;
+    const char **word = (const char **)(void *)g->words.data;
+    size_t i;
+
+    for (i = 0; i < g->count; i++) {
+        row[i].name = *word++;
+        row[i].args = word;
+        word += row[i].count;
+    }
+}
+
+static int join_implementation(struct p3_gathered *g)
+{
+    const pop3_capability *capa = pop3_capa_find(&g->pub.capas,
+                                                 "IMPLEMENTATION");
+    size_t i;
+
+    for (i = 0; capa && i < capa->count; i++)
+        if (!p3_buf_addf(&g->joined, "%s%s", i ? " " : "", capa->args[i]))
+            return 0;
+    return 1;
+}
+
+static int publish_capas(const pop3 *c, struct p3_gathered *g)
+{
+    if (!find_words(g))
+        return 0;
+    share_words(g);
+    g->pub.capas = (pop3_capas){
+        .status = p3_buf_text(&g->status),
+        .status_length = g->status.len,
+        .count = g->count,
+        .items = (pop3_capability *)(void *)g->rows.data,
+        .octets = c->capa_octets};
+    return join_implementation(g);
+}
+
+/* The remembered lines as rows. */
+static int parse_capas(const pop3 *c, struct p3_gathered *g)
 {
     struct p3_text all = {p3_buf_text(&c->capa_text), c->capa_text.len};
 
@@ -378,40 +350,31 @@ static int parse_capas(const pop3 *c, struct capas_result *r)
         const char *lf = memchr(all.data, '\n', all.len);
         size_t n = (size_t)(lf - all.data);
 
-        if (!gather_capa(&r->g, (struct p3_text){all.data, n}))
+        if (!gather_capa(g, (struct p3_text){all.data, n}))
             return 0;
         all.data += n + 1;
         all.len -= n + 1;
     }
-    return p3_buf_add(&r->g.status, p3_buf_text(&c->capa_status),
-                      c->capa_status.len) &&
-           publish_capas(c, r);
+    return 1;
 }
 
 static pop3_code copy_capas(pop3 *c, pop3_capas **out)
 {
-    struct capas_result *r = calloc(1, sizeof *r);
+    struct p3_gathered *g = p3_gather_new(c, &c->capa_status);
 
-    if (!r)
-        return p3_error_memory(&c->error);
-    p3_gather_init(&r->g);
-    if (!parse_capas(c, r)) {
-        pop3_capas_free(&r->pub);
+    if (!g)
+        return c->error.code;
+    if (!parse_capas(c, g) || !publish_capas(c, g)) {
+        p3_gather_free(g);
         return p3_error_memory(&c->error);
     }
-    *out = &r->pub;
+    *out = &g->pub.capas;
     return POP3_OK;
 }
 
 void pop3_capas_free(pop3_capas *capas)
 {
-    struct capas_result *r = (struct capas_result *)capas;
-
-    if (!r)
-        return;
-    p3_gather_release(&r->g);
-    free(r->words);
-    free(r);
+    p3_gather_free(capas);
 }
 
 /* A NUL would end a name that is text in the result, and a bare LF make two of
@@ -481,24 +444,81 @@ const pop3_capability *pop3_capa_find(const pop3_capas *capas, const char *name)
     return NULL;
 }
 
-/* A server without CAPA offers nothing (RFC 2449, 5). */
-pop3_code p3_offers(pop3 *c, const char *name, int *offered)
+pop3_code p3_known_capas(pop3 *c, pop3_capas **out)
 {
-    pop3_capas *capas;
-    pop3_code rc;
+    pop3_code rc = POP3_OK;
 
-    *offered = 0;
-    rc = c->capa_state == P3_CAPA_UNKNOWN ? ask_capas(c) : POP3_OK;
+    *out = NULL;
+    if (c->capa_state == P3_CAPA_UNKNOWN && !c->no_capa)
+        rc = ask_capas(c);
     if (rc == POP3_ERROR_PROTO) {
         p3_error_clear(&c->error);
         return POP3_OK;
     }
-    if (rc || c->capa_state == P3_CAPA_REFUSED)
+    if (rc || c->capa_state != P3_CAPA_KNOWN)
         return rc;
-    rc = copy_capas(c, &capas);
-    if (rc)
-        return rc;
-    *offered = pop3_capa_find(capas, name) != NULL;
+    return copy_capas(c, out);
+}
+
+/* A server without CAPA offers nothing (RFC 2449, 5). */
+pop3_code p3_offers(pop3 *c, const char *name, int *offered)
+{
+    pop3_capas *capas;
+    pop3_code rc = p3_known_capas(c, &capas);
+
+    *offered = capas && pop3_capa_find(capas, name);
     pop3_capas_free(capas);
-    return POP3_OK;
+    return rc;
+}
+
+/* ---- What capabilities say ------------------------------------------------------------ */
+
+int pop3_capa_sasl(const pop3_capas *capas, const char *mechanism)
+{
+    const pop3_capability *sasl = pop3_capa_find(capas, "SASL");
+    size_t i;
+
+    for (i = 0; sasl && i < sasl->count; i++)
+        if (!strcasecmp(sasl->args[i], mechanism))
+            return 1;
+    return 0;
+}
+
+/* "60", "60 USER", "NEVER": a number that another user may have another of. */
+static int64_t number_of(const pop3_capas *capas, const char *name,
+                         int *per_user)
+{
+    const pop3_capability *capa = pop3_capa_find(capas, name);
+    struct p3_text text;
+    uint64_t n;
+
+    if (per_user)
+        *per_user = capa && capa->count > 1 &&
+                    !strcasecmp(capa->args[1], "USER");
+    if (!capa || !capa->count)
+        return -1;
+    text = (struct p3_text){capa->args[0], strlen(capa->args[0])};
+    return p3_reply_number(&text, &n) && n <= INT32_MAX ? (int64_t)n : -1;
+}
+
+int64_t pop3_capa_login_delay(const pop3_capas *capas, int *per_user)
+{
+    return number_of(capas, "LOGIN-DELAY", per_user);
+}
+
+int64_t pop3_capa_expire(const pop3_capas *capas, int *per_user)
+{
+    const pop3_capability *capa = pop3_capa_find(capas, "EXPIRE");
+    int64_t days = number_of(capas, "EXPIRE", per_user);
+
+    if (capa && capa->count && !strcasecmp(capa->args[0], "NEVER"))
+        return POP3_EXPIRE_NEVER;
+    return days;
+}
+
+const char *pop3_capa_implementation(const pop3_capas *capas)
+{
+    const struct p3_gathered *g = (const struct p3_gathered *)capas;
+
+    return g->joined.data;
 }

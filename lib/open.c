@@ -168,6 +168,20 @@ static pop3_code find_login(pop3 *c, const pop3_spec *spec,
     return rc ? rc : check_password(c, spec, netrc, out);
 }
 
+/* "tcp:" says that cleartext is meant, as through a port forward. */
+static pop3_code log_in(pop3 *c, const pop3_spec *spec,
+                        const struct login *login)
+{
+    pop3_stls_policy policy = c->stls;
+    pop3_code rc;
+
+    if (spec->mode == POP3_MODE_TCP && policy == POP3_STLS_IF_OFFERED)
+        c->stls = POP3_STLS_NEVER;
+    rc = pop3_login(c, login->user, login->password);
+    c->stls = policy;
+    return rc;
+}
+
 static pop3_code open_spec(pop3 *c, const pop3_spec *spec,
                            const pop3_netrc *netrc)
 {
@@ -178,8 +192,7 @@ static pop3_code open_spec(pop3 *c, const pop3_spec *spec,
         rc = pop3_connect_spec(c, spec);
     if (rc)
         return rc;
-    return pop3_login(c, login.user, login.password) ? close_failed(c)
-                                                     : POP3_OK;
+    return log_in(c, spec, &login) ? close_failed(c) : POP3_OK;
 }
 
 static pop3_code open_text(pop3 *c, const char *text, const pop3_netrc *netrc)

@@ -79,6 +79,13 @@ void p3_reply_poplib_status(const char *line, size_t len, struct p3_status *out)
     out->text = (struct p3_text){line, len};
 }
 
+int p3_reply_continuation(const char *line, size_t len, struct p3_text *text)
+{
+    text->data = line;
+    text->len = len;
+    return take_word(text, "+");
+}
+
 int p3_reply_word(struct p3_text *text, struct p3_text *word)
 {
     skip_blanks(text);

@@ -31,6 +31,9 @@ int p3_reply_status(const char *line, size_t len, struct p3_status *out);
 void p3_reply_poplib_status(const char *line, size_t len,
                             struct p3_status *out);
 
+/* "+" alone or "+ ...": AUTH goes on (RFC 5034, 4). text: the challenge. */
+int p3_reply_continuation(const char *line, size_t len, struct p3_text *text);
+
 /* The next word; words are apart by any run of blanks and tabs. 0: none left. */
 int p3_reply_word(struct p3_text *text, struct p3_text *word);
 

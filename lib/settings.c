@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *pop3_version(void)
 {
@@ -56,26 +57,84 @@ static pop3_code set_string(pop3 *c, char **where, const char *value)
     return POP3_OK;
 }
 
+/* The same for TLS: what was made by the old setting is of no use any more. */
+static pop3_code set_tls_string(pop3 *c, char **where, const char *value)
+{
+    c->tls_stale = 1;
+    return set_string(c, where, value);
+}
+
 pop3_code pop3_set_ca_file(pop3 *c, const char *path)
 {
-    return set_string(c, &c->ca_file, path);
+    return set_tls_string(c, &c->ca_file, path);
 }
 
 pop3_code pop3_set_ca_path(pop3 *c, const char *path)
 {
-    return set_string(c, &c->ca_path, path);
+    return set_tls_string(c, &c->ca_path, path);
 }
 
 pop3_code pop3_set_cert(pop3 *c, const char *chain, const char *key)
 {
-    pop3_code rc = set_string(c, &c->cert, chain);
+    pop3_code rc = set_tls_string(c, &c->cert, chain);
 
-    return rc ? rc : set_string(c, &c->key, key);
+    return rc ? rc : set_tls_string(c, &c->key, key);
+}
+
+void pop3_set_passphrase(pop3 *c, pop3_passphrase_callback callback, void *arg)
+{
+    c->tls_stale = 1;
+    c->passphrase = callback;
+    c->passphrase_arg = arg;
 }
 
 void pop3_set_verify(pop3 *c, int verify)
 {
+    c->tls_stale = 1;
     c->verify = verify;
+}
+
+/* "sha256//" and the 44 digits of a SHA-256 in base64, one or several. */
+static int is_pin_list(const char *pins)
+{
+    static const char prefix[] = "sha256//";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    enum { DIGITS = 43 };
+
+    for (;; pins++) {
+        if (strncmp(pins, prefix, sizeof prefix - 1) != 0)
+            return 0;
+        pins += sizeof prefix - 1;
+        if (strspn(pins, digits) != DIGITS || pins[DIGITS] != '=')
+            return 0;
+        pins += DIGITS + 1;
+        if (*pins != ';')
+            return !*pins;
+    }
+}
+
+pop3_code pop3_set_pin(pop3 *c, const char *pins)
+{
+    p3_error_clear(&c->error);
+    if (pins && !is_pin_list(pins))
+        return p3_fail(c, POP3_ERROR_ARGUMENT,
+                       "a pin is sha256// and a SHA-256 in base64");
+    return set_tls_string(c, &c->pin, pins);
+}
+
+pop3_code pop3_set_tls_floor(pop3 *c, pop3_tls_version version)
+{
+    static const int numbers[] = {TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION,
+                                  TLS1_3_VERSION};
+
+    p3_error_clear(&c->error);
+    if ((size_t)version >= sizeof numbers / sizeof *numbers)
+        return p3_fail(c, POP3_ERROR_ARGUMENT, "no version %d of TLS",
+                       (int)version);
+    c->tls_stale = 1;
+    c->tls_floor = numbers[version];
+    return POP3_OK;
 }
 
 pop3_code pop3_set_server_name(pop3 *c, const char *name)
@@ -89,6 +148,16 @@ void pop3_set_ssl_ctx(pop3 *c, struct ssl_ctx_st *ctx)
         SSL_CTX_up_ref(ctx);
     SSL_CTX_free(c->ctx);
     c->ctx = ctx;
+}
+
+void pop3_set_stls(pop3 *c, pop3_stls_policy policy)
+{
+    c->stls = policy;
+}
+
+void pop3_set_use_capa(pop3 *c, int use)
+{
+    c->no_capa = !use;
 }
 
 void pop3_set_allow_insecure_login(pop3 *c, int allow)
@@ -144,6 +213,36 @@ const char *pop3_reply_text(const pop3 *c, size_t *length)
 const char *pop3_resp_code(const pop3 *c)
 {
     return p3_buf_text(&c->resp_code);
+}
+
+/* By level: "SYS/TEMP/FULL" is a detail of "SYS/TEMP". */
+static int is_code(const char *code, const char *name)
+{
+    size_t n = strlen(name);
+
+    return !strncasecmp(code, name, n) && (!code[n] || code[n] == '/');
+}
+
+pop3_resp_kind pop3_resp(const pop3 *c)
+{
+    static const struct {
+        const char *name;
+        pop3_resp_kind kind;
+    } codes[] = {
+        {"IN-USE", POP3_RESP_IN_USE},
+        {"LOGIN-DELAY", POP3_RESP_LOGIN_DELAY},
+        {"SYS/TEMP", POP3_RESP_SYS_TEMP},
+        {"SYS/PERM", POP3_RESP_SYS_PERM},
+        {"AUTH", POP3_RESP_AUTH},
+        {"UTF8", POP3_RESP_UTF8},
+    };
+    const char *code = pop3_resp_code(c);
+    size_t i;
+
+    for (i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (is_code(code, codes[i].name))
+            return codes[i].kind;
+    return *code ? POP3_RESP_UNKNOWN : POP3_RESP_NONE;
 }
 
 const char *pop3_getwelcome(const pop3 *c, size_t *length)

@@ -422,6 +422,12 @@ int p3_stream_is_private(const struct p3_stream *s)
     return s->open && (s->is_tls || s->bottom.is_private);
 }
 
+size_t p3_stream_binding(const struct p3_stream *s, unsigned char *data,
+                         const char **kind)
+{
+    return s->tls ? p3_tls_binding(s->tls, data, kind) : 0;
+}
+
 int p3_stream_fd(const struct p3_stream *s)
 {
     return s->socket ? s->socket->fd : -1;

@@ -24,11 +24,17 @@ struct p3_tls_settings {
     const char *cert;
     const char *key;
     int verify;
-    struct ssl_ctx_st *ctx; /* the caller's own, or NULL */
-    const char *peer;       /* "mail.example.org:995", for messages */
+    const char *pin; /* "sha256//BASE64;...", or NULL */
+    int floor;       /* the lowest version, as OpenSSL numbers it; 0: TLS 1.2 */
+    pop3_passphrase_callback passphrase;
+    void *passphrase_arg;
+    struct ssl_ctx_st *ctx;      /* the caller's own, or NULL */
+    const char *peer;            /* "mail.example.org:995", for messages */
+    struct p3_tls_cache **cache; /* what is kept from session to session */
 };
 
 struct p3_tls;
+struct p3_tls_cache;
 struct p3_socket;
 
 struct p3_stream {
@@ -77,6 +83,12 @@ pop3_code p3_stream_push(struct p3_stream *s);
 /* 1 where a password may cross: TLS, loopback, local socket, or said so. */
 int p3_stream_is_private(const struct p3_stream *s);
 
+/* The channel binding of the TLS session (RFC 5929, RFC 9266): how many octets
+ * of it are in data, and its kind, "tls-exporter" or "tls-unique". 0: none. */
+enum { P3_BINDING_SIZE = 64 };
+size_t p3_stream_binding(const struct p3_stream *s, unsigned char *data,
+                         const char **kind);
+
 /* The socket's descriptor, or -1. */
 int p3_stream_fd(const struct p3_stream *s);
 
@@ -92,6 +104,9 @@ pop3_code p3_tls_new(const pop3_stream *bottom, void *bottom_arg,
                      struct p3_error *error, struct p3_tls **out);
 int p3_tls_handshake(struct p3_tls *tls);
 void p3_tls_free(struct p3_tls *tls);
+void p3_tls_cache_free(struct p3_tls_cache *cache);
+size_t p3_tls_binding(const struct p3_tls *tls, unsigned char *data,
+                      const char **kind);
 extern const pop3_stream p3_tls_io; /* read and write; its arg is the p3_tls */
 
 #pragma GCC visibility pop

@@ -27,12 +27,22 @@ struct p3_tls {
     SSL *ssl;
     char *name; /* the server's, without a dot at its end */
     char *peer; /* for messages */
+    char *pin;  /* or NULL */
     struct p3_error *error;
     int64_t below_status; /* the last negative value from below */
     int at_end;           /* the stream below has ended */
     int broken;           /* no close_notify may be sent any more */
     int verify_error;     /* X509_V_..., the first met; of that certificate: */
     char subject[256];
+    struct p3_tls_cache *cache; /* NULL under a caller's context */
+};
+
+/* What is kept from one session to the next, as long as the settings stay. */
+struct p3_tls_cache {
+    SSL_CTX *ctx;
+    SSL_SESSION *session;
+    char *session_peer; /* whom it was with, by address and by name */
+    char *session_name;
 };
 
 /* ---- The stream below as a BIO ---------------------------------------------- */
@@ -109,6 +119,28 @@ static pop3_code tls_failed(struct p3_tls *tls, const char *what)
                         what, why ? why : "the connection ended");
 }
 
+/* A name may hold a NUL, which would hide what stands behind it. */
+static void add_name(struct p3_buf *out, const ASN1_STRING *name)
+{
+    const unsigned char *data = ASN1_STRING_get0_data(name);
+    int i, len = ASN1_STRING_length(name);
+
+    for (i = 0; i < len; i++)
+        p3_buf_add(out, data[i] ? (const char *)&data[i] : "?", 1);
+}
+
+/* An address may have any length, as the certificate says. */
+static void add_address(struct p3_buf *out, const ASN1_STRING *address)
+{
+    int len = ASN1_STRING_length(address);
+    char ip[INET6_ADDRSTRLEN] = "?";
+
+    if (len == 4 || len == 16)
+        inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address),
+                  ip, sizeof ip);
+    p3_buf_add_str(out, ip);
+}
+
 /* The names that a certificate is for, as many as fit. */
 static void list_names(X509 *cert, struct p3_buf *out)
 {
@@ -118,20 +150,13 @@ static void list_names(X509 *cert, struct p3_buf *out)
 
     for (i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
-        const ASN1_STRING *s = g->d.ia5;
-        char ip[INET6_ADDRSTRLEN] = "";
 
         if (out->len)
             p3_buf_add_str(out, ", ");
         if (g->type == GEN_DNS)
-            p3_buf_addf(out, "%.*s", ASN1_STRING_length(s),
-                        (const char *)ASN1_STRING_get0_data(s));
+            add_name(out, g->d.dNSName);
         else if (g->type == GEN_IPADD)
-            p3_buf_add_str(
-                out, inet_ntop(ASN1_STRING_length(s) == 4 ? AF_INET : AF_INET6,
-                               ASN1_STRING_get0_data(s), ip, sizeof ip)
-                         ? ip
-                         : "?");
+            add_address(out, g->d.iPAddress);
         else
             p3_buf_add_str(out, "?");
     }
@@ -255,15 +280,18 @@ static pop3_code load_authorities(struct p3_tls *tls,
     return POP3_OK;
 }
 
-/* There is nobody to ask for a key's passphrase: an encrypted key is an error,
- * not a prompt on the terminal. */
-static int no_passphrase(char *buf, int size, int writing, void *arg)
+/* Where there is nobody to ask, an encrypted key is an error, and never a
+ * prompt of OpenSSL's on the terminal. */
+static int ask_passphrase(char *buf, int size, int writing, void *arg)
 {
-    (void)buf;
-    (void)size;
+    const struct p3_tls_settings *set = arg;
+    int n;
+
     (void)writing;
-    (void)arg;
-    return -1;
+    if (!set->passphrase)
+        return -1;
+    n = set->passphrase(set->passphrase_arg, buf, (size_t)size);
+    return n > size ? -1 : n;
 }
 
 static pop3_code load_certificate(struct p3_tls *tls,
@@ -273,11 +301,89 @@ static pop3_code load_certificate(struct p3_tls *tls,
 
     if (!set->cert)
         return POP3_OK;
-    SSL_CTX_set_default_passwd_cb(tls->ctx, no_passphrase);
+    SSL_CTX_set_default_passwd_cb(tls->ctx, ask_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(tls->ctx, (void *)(uintptr_t)set);
     if (SSL_CTX_use_certificate_chain_file(tls->ctx, set->cert) != 1)
         return bad_file(tls, set->cert);
     if (SSL_CTX_use_PrivateKey_file(tls->ctx, key, SSL_FILETYPE_PEM) != 1)
         return bad_file(tls, key);
+    return POP3_OK;
+}
+
+/* ---- What is kept from session to session ------------------------------------------ */
+
+/* TLS 1.3 gives its tickets after the handshake, when it likes. */
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct p3_tls *tls = SSL_get_app_data(ssl);
+    struct p3_tls_cache *cache = tls->cache;
+    char *peer = p3_strdup(tls->peer);
+    char *name = p3_strdup(tls->name);
+
+    if (!peer || !name) {
+        free(peer);
+        free(name);
+        return 0;
+    }
+    SSL_SESSION_free(cache->session);
+    free(cache->session_peer);
+    free(cache->session_name);
+    cache->session = session;
+    cache->session_peer = peer;
+    cache->session_name = name;
+    return 1;
+}
+
+void p3_tls_cache_free(struct p3_tls_cache *cache)
+{
+    if (!cache)
+        return;
+    SSL_SESSION_free(cache->session);
+    SSL_CTX_free(cache->ctx);
+    free(cache->session_peer);
+    free(cache->session_name);
+    free(cache);
+}
+
+static pop3_code configure(struct p3_tls *tls,
+                           const struct p3_tls_settings *set)
+{
+    pop3_code rc = POP3_OK;
+
+    SSL_CTX_set_min_proto_version(tls->ctx,
+                                  set->floor ? set->floor : TLS1_2_VERSION);
+    SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_CLIENT |
+                                                 SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(tls->ctx, keep_session);
+    if (set->verify) {
+        SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, remember_fault);
+        rc = load_authorities(tls, set);
+    }
+    if (!rc)
+        rc = load_certificate(tls, set);
+    SSL_CTX_set_default_passwd_cb_userdata(tls->ctx, NULL);
+    return rc;
+}
+
+/* A context costs 2 ms and the reading of files: it is made once. */
+static pop3_code fill_cache(struct p3_tls *tls,
+                            const struct p3_tls_settings *set)
+{
+    struct p3_tls_cache *cache = calloc(1, sizeof *cache);
+    pop3_code rc;
+
+    if (!cache)
+        return p3_error_memory(tls->error);
+    tls->ctx = SSL_CTX_new(TLS_client_method());
+    rc = tls->ctx ? configure(tls, set) : p3_error_memory(tls->error);
+    if (rc) {
+        free(cache);
+        return rc;
+    }
+    SSL_CTX_up_ref(tls->ctx);
+    cache->ctx = tls->ctx;
+    *set->cache = cache;
     return POP3_OK;
 }
 
@@ -291,16 +397,25 @@ static pop3_code make_context(struct p3_tls *tls,
         tls->ctx = set->ctx;
         return POP3_OK;
     }
-    tls->ctx = SSL_CTX_new(TLS_client_method());
-    if (!tls->ctx)
-        return p3_error_memory(tls->error);
-    SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION);
-    if (set->verify) {
-        SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, remember_fault);
-        rc = load_authorities(tls, set);
+    if (*set->cache) {
+        tls->ctx = (*set->cache)->ctx;
+        SSL_CTX_up_ref(tls->ctx);
+    } else {
+        rc = fill_cache(tls, set);
     }
-    return rc ? rc : load_certificate(tls, set);
+    tls->cache = *set->cache;
+    return rc;
+}
+
+/* The last session with the same peer under the same name, should there be one:
+ * it saves a round trip in TLS 1.2, and signatures in both. */
+static void resume(struct p3_tls *tls)
+{
+    const struct p3_tls_cache *cache = tls->cache;
+
+    if (cache && cache->session && !strcmp(cache->session_peer, tls->peer) &&
+        !strcmp(cache->session_name, tls->name))
+        SSL_set_session(tls->ssl, cache->session);
 }
 
 static int is_address(const char *name)
@@ -312,11 +427,14 @@ static int is_address(const char *name)
 }
 
 /* SNI is never an address (RFC 6066, 3). A name that stands in the subject's
- * CN alone is not believed (RFC 9525, 2), nor is half a label (6.3). */
+ * CN alone is not believed (RFC 9525, 2), nor is half a label (6.3). To OpenSSL
+ * ".example.org" is any name that ends so, and "" is no name at all. */
 static int expect_name(struct p3_tls *tls)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
 
+    if (!*tls->name || *tls->name == '.')
+        return 0;
     X509_VERIFY_PARAM_set_hostflags(param,
                                     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                         X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
@@ -345,6 +463,7 @@ static pop3_code make_session(struct p3_tls *tls)
     if (!expect_name(tls))
         return p3_error_set(tls->error, POP3_ERROR_TLS,
                             "\"%s\" cannot be the name of a server", tls->name);
+    resume(tls);
     return POP3_OK;
 }
 
@@ -372,8 +491,10 @@ pop3_code p3_tls_new(const pop3_stream *bottom, void *bottom_arg,
     tls->error = error;
     tls->name = without_final_dot(name);
     tls->peer = p3_strdup(settings->peer);
-    rc = tls->name && tls->peer ? make_context(tls, settings)
-                                : p3_error_memory(error);
+    tls->pin = settings->pin ? p3_strdup(settings->pin) : NULL;
+    rc = tls->name && tls->peer && !tls->pin == !settings->pin
+             ? make_context(tls, settings)
+             : p3_error_memory(error);
     if (!rc)
         rc = make_session(tls);
     if (rc) {
@@ -396,6 +517,7 @@ void p3_tls_free(struct p3_tls *tls)
     BIO_meth_free(tls->method);
     free(tls->name);
     free(tls->peer);
+    free(tls->pin);
     free(tls);
     ERR_clear_error();
 }
@@ -435,6 +557,81 @@ static int handshake_failed(struct p3_tls *tls)
     return POP3_STREAM_FAILED;
 }
 
+/* ---- Pins and bindings ---------------------------------------------------------------- */
+
+/* base64 of the SHA-256 of the certificate's public key (RFC 7469, 2.4). */
+static int hash_key(const struct p3_tls *tls, char out[64])
+{
+    X509 *cert = SSL_get1_peer_certificate(tls->ssl);
+    unsigned char digest[EVP_MAX_MD_SIZE], *der = NULL;
+    unsigned len = 0;
+    int n = cert ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der) : -1;
+    int ok = n > 0 &&
+             EVP_Digest(der, (size_t)n, digest, &len, EVP_sha256(), NULL) &&
+             EVP_EncodeBlock((unsigned char *)out, digest, (int)len) > 0;
+
+    OPENSSL_free(der);
+    X509_free(cert);
+    return ok;
+}
+
+/* "sha256//BASE64", several with ";" between them: one is enough. */
+static int is_pinned(const char *pins, const char *hash)
+{
+    static const char prefix[] = "sha256//";
+    size_t len = strlen(hash);
+
+    for (; pins; pins = strchr(pins, ';')) {
+        pins += *pins == ';';
+        if (!strncmp(pins, prefix, sizeof prefix - 1) &&
+            !strncmp(pins + sizeof prefix - 1, hash, len) &&
+            strchr(";", pins[sizeof prefix - 1 + len]))
+            return 1;
+    }
+    return 0;
+}
+
+static int check_pin(struct p3_tls *tls)
+{
+    char hash[64] = "";
+
+    if (!tls->pin)
+        return 1;
+    if (hash_key(tls, hash) && is_pinned(tls->pin, hash))
+        return 1;
+    p3_error_set(tls->error, POP3_ERROR_CERTIFICATE,
+                 "%s: the server's key is not the pinned one, but "
+                 "sha256//%.44s",
+                 tls->peer, hash);
+    tls->broken = 1;
+    return POP3_STREAM_FAILED;
+}
+
+/*
+ * TLS 1.3 exports it (RFC 9266). Before that it is the first Finished message
+ * (RFC 5929, 3), and means something only with the extended master secret.
+ */
+size_t p3_tls_binding(const struct p3_tls *tls, unsigned char *data,
+                      const char **kind)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    enum { EXPORTED = 32 };
+
+    if (SSL_version(tls->ssl) >= TLS1_3_VERSION) {
+        *kind = "tls-exporter";
+        return SSL_export_keying_material(tls->ssl, data, EXPORTED, label,
+                                          sizeof label - 1, NULL, 0, 0) == 1
+                   ? EXPORTED
+                   : 0;
+    }
+    if (SSL_get_extms_support(tls->ssl) != 1)
+        return 0;
+    *kind = "tls-unique";
+    if (SSL_session_reused(tls->ssl))
+        return SSL_get_peer_finished(tls->ssl, data, P3_BINDING_SIZE);
+    return SSL_get_finished(tls->ssl, data, P3_BINDING_SIZE);
+}
+
 int p3_tls_handshake(struct p3_tls *tls)
 {
     int64_t status;
@@ -443,7 +640,7 @@ int p3_tls_handshake(struct p3_tls *tls)
     ERR_clear_error();
     n = SSL_do_handshake(tls->ssl);
     if (n == 1)
-        return 1;
+        return check_pin(tls);
     status = outcome(tls, n, "the TLS handshake failed");
     if (status == 0) {
         p3_error_set(tls->error, POP3_ERROR_TLS,

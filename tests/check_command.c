@@ -2778,6 +2778,277 @@ START_TEST(without_a_sink_no_level_shows_anything)
 }
 END_TEST
 
+/* ---- Response codes as numbers ------------------------------------------- */
+
+static const struct {
+    const char *reply; /* to NOOP */
+    pop3_resp_kind kind;
+} resps[] = {
+    {"-ERR [IN-USE] locked\r\n", POP3_RESP_IN_USE},
+    {"-ERR [in-use]\r\n", POP3_RESP_IN_USE},
+    {"-ERR [IN-USE/ELSEWHERE] x\r\n", POP3_RESP_IN_USE},
+    {"-ERR [LOGIN-DELAY] wait\r\n", POP3_RESP_LOGIN_DELAY},
+    {"-ERR [Login-Delay/1] wait\r\n", POP3_RESP_LOGIN_DELAY},
+    {"-ERR [SYS/TEMP] later\r\n", POP3_RESP_SYS_TEMP},
+    {"-ERR [sys/Temp/FULL] later\r\n", POP3_RESP_SYS_TEMP},
+    {"-ERR [SYS/PERM] never\r\n", POP3_RESP_SYS_PERM},
+    {"-ERR [AUTH] wrong\r\n", POP3_RESP_AUTH},
+    {"-ERR [AUTH/EXPIRED] wrong\r\n", POP3_RESP_AUTH},
+    {"-ERR [UTF8] use it\r\n", POP3_RESP_UTF8},
+    {"-ERR [utf8] use it\r\n", POP3_RESP_UTF8},
+    {"-ERR [SYS] what\r\n", POP3_RESP_UNKNOWN},
+    {"-ERR [SYS/] what\r\n", POP3_RESP_UNKNOWN},
+    {"-ERR [SYS/OTHER] what\r\n", POP3_RESP_UNKNOWN},
+    {"-ERR [SYS/TEMPO] what\r\n", POP3_RESP_UNKNOWN},
+    {"-ERR [IN-USES] what\r\n", POP3_RESP_UNKNOWN},
+    {"-ERR [IN-US] what\r\n", POP3_RESP_UNKNOWN},
+    {"-ERR [X-OWN] what\r\n", POP3_RESP_UNKNOWN},
+    {"-ERR [/AUTH] what\r\n", POP3_RESP_UNKNOWN},
+    {"-ERR []\r\n", POP3_RESP_NONE},
+    {"-ERR [AUTH\r\n", POP3_RESP_NONE},
+    {"-ERR no [AUTH]\r\n", POP3_RESP_NONE},
+    {"-ERR\r\n", POP3_RESP_NONE},
+    {"+OK [AUTH]\r\n", POP3_RESP_NONE},
+};
+
+START_TEST(a_response_code_is_told_as_a_number_too)
+{
+    ck_assert_int_eq(pop3_resp(c), POP3_RESP_NONE); /* of the greeting */
+    peer_says(resps[_i].reply);
+    ck_assert_int_eq(pop3_noop(c),
+                     *resps[_i].reply == '+' ? POP3_OK : POP3_ERROR_PROTO);
+    ck_assert_int_eq(pop3_resp(c), resps[_i].kind);
+    ck_assert_int_eq(*pop3_resp_code(c) != '\0',
+                     resps[_i].kind != POP3_RESP_NONE);
+    assert_in_step();
+    ck_assert_int_eq(pop3_resp(c), POP3_RESP_NONE);
+}
+END_TEST
+
+/* ---- LANG ---------------------------------------------------------------- */
+
+static const struct {
+    const char *tag, *says;
+    pop3_code code;
+    const char *heard;
+} langs[] = {
+    {"de", "+OK de Sprache ist Deutsch\r\n", POP3_OK, "LANG de\r\n"},
+    {"*", "+OK en\r\n", POP3_OK, "LANG *\r\n"},
+    {"zh-Hans-CN", "-ERR no such\r\n", POP3_ERROR_PROTO, "LANG zh-Hans-CN\r\n"},
+    {"de", "rubbish\r\n", POP3_ERROR_MALFORMED, "LANG de\r\n"},
+    {"de\r\nQUIT", "", POP3_ERROR_ARGUMENT, ""},
+    {"\n", "", POP3_ERROR_ARGUMENT, ""},
+};
+
+START_TEST(lang_asks_for_a_language)
+{
+    peer_says(langs[_i].says);
+    ck_assert_int_eq(pop3_lang(c, langs[_i].tag), langs[_i].code);
+    ck_assert_str_eq(peer_heard(), langs[_i].heard);
+    ck_assert_int_eq(pop3_state(c), langs[_i].code == POP3_ERROR_MALFORMED
+                                        ? POP3_STATE_DEAD
+                                        : POP3_STATE_AUTHORIZATION);
+    if (langs[_i].code != POP3_ERROR_MALFORMED)
+        assert_in_step();
+}
+END_TEST
+
+static const struct {
+    const char *says;
+    pop3_code code;
+    size_t count;
+    const char *last;
+} lang_lists[] = {
+    {"+OK these\r\nen English\r\nde Deutsch\r\nfr fran\xC3\xA7"
+     "ais\r\n.\r\n",
+     POP3_OK, 3,
+     "fr fran\xC3\xA7"
+     "ais"},
+    {"+OK\r\n*\r\n.\r\n", POP3_OK, 1, "*"},
+    {"+OK\r\n.\r\n", POP3_OK, 0, NULL},
+    {"-ERR no LANG\r\n", POP3_ERROR_PROTO, 0, NULL},
+    {"+OK\r\nen English\r\n", POP3_ERROR_TIMEOUT, 0, NULL},
+    {"rubbish\r\n", POP3_ERROR_MALFORMED, 0, NULL},
+};
+
+START_TEST(lang_list_gives_a_line_for_each_language)
+{
+    pop3_lines *lines = NULL;
+
+    peer_says(lang_lists[_i].says);
+    ck_assert_int_eq(pop3_lang_list(c, &lines), lang_lists[_i].code);
+    ck_assert_str_eq(peer_heard(), "LANG\r\n");
+    ck_assert_int_eq(lines == NULL, lang_lists[_i].code != POP3_OK);
+    if (!lines)
+        return;
+    ck_assert_uint_eq(lines->count, lang_lists[_i].count);
+    if (lines->count)
+        ck_assert_str_eq(lines->lines[lines->count - 1].text,
+                         lang_lists[_i].last);
+    pop3_lines_free(lines);
+    assert_in_step();
+}
+END_TEST
+
+/* ---- What capabilities say ----------------------------------------------- */
+
+static const struct {
+    const char *body;
+    int64_t delay, expire;
+    int delay_per_user, expire_per_user;
+    const char *implementation;
+} capa_values[] = {
+    {"TOP\r\n", -1, -1, 0, 0, NULL},
+    {"LOGIN-DELAY 900\r\nEXPIRE 60\r\n", 900, 60, 0, 0, NULL},
+    {"login-delay 900 user\r\nexpire 60 user\r\n", 900, 60, 1, 1, NULL},
+    {"LOGIN-DELAY 0 USER\r\nEXPIRE 0\r\n", 0, 0, 1, 0, NULL},
+    {"LOGIN-DELAY 1 USERS\r\nEXPIRE 1 X USER\r\n", 1, 1, 0, 0, NULL},
+    {"EXPIRE NEVER\r\n", -1, POP3_EXPIRE_NEVER, 0, 0, NULL},
+    {"EXPIRE never USER\r\n", -1, POP3_EXPIRE_NEVER, 0, 1, NULL},
+    {"LOGIN-DELAY NEVER\r\nEXPIRE NEVERS\r\n", -1, -1, 0, 0, NULL},
+    {"LOGIN-DELAY\r\nEXPIRE\r\n", -1, -1, 0, 0, NULL},
+    {"LOGIN-DELAY -1\r\nEXPIRE -2\r\n", -1, -1, 0, 0, NULL},
+    {"LOGIN-DELAY 1x\r\nEXPIRE x\r\n", -1, -1, 0, 0, NULL},
+    {"LOGIN-DELAY +1\r\nEXPIRE 1.5\r\n", -1, -1, 0, 0, NULL},
+    {"LOGIN-DELAY 2147483647\r\nEXPIRE 2147483647\r\n", INT32_MAX, INT32_MAX, 0,
+     0, NULL},
+    {"LOGIN-DELAY 2147483648\r\nEXPIRE 99999999999999999999999\r\n", -1, -1, 0,
+     0, NULL},
+    {"EXPIRE 1\r\nEXPIRE 2 USER\r\n", -1, 2, 0, 1, NULL}, /* the last */
+    {"IMPLEMENTATION Shlemazle-Plotz-v302\r\n", -1, -1, 0, 0,
+     "Shlemazle-Plotz-v302"},
+    {"implementation  a \t b c \r\n", -1, -1, 0, 0, "a b c"},
+    {"IMPLEMENTATION\r\n", -1, -1, 0, 0, NULL},
+    {"IMPLEMENTATION a\r\nIMPLEMENTATION b\r\n", -1, -1, 0, 0, "b"},
+};
+
+static pop3_capas *capas_of(const char *body)
+{
+    pop3_capas *capas = NULL;
+
+    peer_says("+OK\r\n");
+    peer_says(body);
+    peer_says(".\r\n");
+    ck_assert_int_eq(pop3_capa_refresh(c, &capas), POP3_OK);
+    ck_assert_str_eq(peer_heard(), "CAPA\r\n");
+    ck_assert_ptr_nonnull(capas);
+    return capas;
+}
+
+START_TEST(capabilities_say_delay_expiry_and_implementation)
+{
+    pop3_capas *capas = capas_of(capa_values[_i].body);
+    int delay_per_user = 7, expire_per_user = 7;
+
+    pop3_close(c); /* which they outlive */
+    ck_assert_int_eq(pop3_capa_login_delay(capas, &delay_per_user),
+                     capa_values[_i].delay);
+    ck_assert_int_eq(delay_per_user, capa_values[_i].delay_per_user);
+    ck_assert_int_eq(pop3_capa_login_delay(capas, NULL), capa_values[_i].delay);
+    ck_assert_int_eq(pop3_capa_expire(capas, &expire_per_user),
+                     capa_values[_i].expire);
+    ck_assert_int_eq(expire_per_user, capa_values[_i].expire_per_user);
+    ck_assert_int_eq(pop3_capa_expire(capas, NULL), capa_values[_i].expire);
+    ck_assert_pstr_eq(pop3_capa_implementation(capas),
+                      capa_values[_i].implementation);
+    pop3_capas_free(capas);
+}
+END_TEST
+
+static const struct {
+    const char *body, *mechanism;
+    int has;
+} capa_sasls[] = {
+    {"SASL PLAIN CRAM-MD5\r\n", "PLAIN", 1},
+    {"SASL PLAIN CRAM-MD5\r\n", "cram-md5", 1},
+    {"sasl plain\r\n", "PLAIN", 1},
+    {"SASL PLAIN CRAM-MD5\r\n", "PLAI", 0},
+    {"SASL PLAIN CRAM-MD5\r\n", "PLAINS", 0},
+    {"SASL PLAIN CRAM-MD5\r\n", "PLAIN CRAM-MD5", 0},
+    {"SASL PLAIN CRAM-MD5\r\n", "SASL", 0},
+    {"SASL PLAIN CRAM-MD5\r\n", "", 0},
+    {"SASL SCRAM-SHA-1-PLUS\r\n", "SCRAM-SHA-1", 0},
+    {"SASL\r\n", "PLAIN", 0},
+    {"PLAIN\r\n", "PLAIN", 0},
+    {"XSASL PLAIN\r\n", "PLAIN", 0},
+    {"SASL PLAIN\r\nSASL LOGIN\r\n", "LOGIN", 1},
+    {"", "PLAIN", 0},
+};
+
+START_TEST(capabilities_say_which_mechanisms_there_are)
+{
+    pop3_capas *capas = capas_of(capa_sasls[_i].body);
+
+    ck_assert_int_eq(pop3_capa_sasl(capas, capa_sasls[_i].mechanism),
+                     capa_sasls[_i].has);
+    pop3_capas_free(capas);
+}
+END_TEST
+
+/* 0: no call asks by itself but pop3_capa, and pop3_stls tries. */
+START_TEST(capabilities_are_not_asked_for_where_they_must_not_be)
+{
+    pop3_capas *capas = NULL;
+
+    peer_starts_tls(1);
+    ck_assert_int_eq(peer_connect(GREETING, 0), POP3_OK);
+    pop3_set_use_capa(c, 0);
+    peer_says("-ERR no\r\n");
+    ck_assert_int_eq(pop3_stls(c), POP3_ERROR_PROTO);
+    ck_assert_str_eq(peer_heard(), "STLS\r\n");
+    peer_says("-ERR no\r\n");
+    ck_assert_int_eq(pop3_login(c, "mrose", "x"), POP3_ERROR_PROTO);
+    ck_assert_int_eq(strncmp(peer_heard(), "APOP mrose ", 11), 0);
+    peer_says("-ERR no\r\n");
+    ck_assert_int_eq(pop3_auth(c, "CRAM-MD5", "mrose", "x"), POP3_ERROR_PROTO);
+    ck_assert_str_eq(peer_heard(), "AUTH CRAM-MD5\r\n");
+    peer_says("-ERR no\r\n");
+    ck_assert_int_eq(pop3_capa(c, &capas), POP3_ERROR_PROTO);
+    ck_assert_str_eq(peer_heard(), "CAPA\r\n");
+    peer_says("+OK\r\n");
+    ck_assert_int_eq(pop3_stls(c), POP3_OK);
+    ck_assert_str_eq(peer_heard(), "STLS\r\n");
+    ck_assert_int_eq(pop3_is_tls(c), 1);
+    pop3_set_use_capa(c, 1); /* any time */
+    peer_says("+OK\r\n.\r\n");
+    peer_says("-ERR no\r\n");
+    ck_assert_int_eq(pop3_auth(c, "CRAM-MD5", "mrose", "x"), POP3_ERROR_PROTO);
+    ck_assert_str_eq(peer_heard(), "CAPA\r\nAUTH CRAM-MD5\r\n");
+}
+END_TEST
+
+START_TEST(after_utf8_there_is_no_stls)
+{
+    pop3_set_use_capa(c, 0);
+    peer_starts_tls(1);
+    ck_assert_int_eq(peer_connect(GREETING, 0), POP3_OK);
+    peer_says("-ERR no\r\n"); /* refused: nothing has changed */
+    ck_assert_int_eq(pop3_utf8(c), POP3_ERROR_PROTO);
+    ck_assert_str_eq(peer_heard(), "UTF8\r\n");
+    peer_says("-ERR no\r\n");
+    ck_assert_int_eq(pop3_stls(c), POP3_ERROR_PROTO);
+    ck_assert_str_eq(peer_heard(), "STLS\r\n");
+    peer_says("+OK\r\n");
+    ck_assert_int_eq(pop3_utf8(c), POP3_OK);
+    peer_says("-ERR again\r\n"); /* which takes nothing back */
+    ck_assert_int_eq(pop3_utf8(c), POP3_ERROR_PROTO);
+    ck_assert_str_eq(peer_heard(), "UTF8\r\nUTF8\r\n");
+    pop3_set_use_capa(c, 1);
+    ck_assert_int_eq(pop3_stls(c), POP3_ERROR_STATE);
+    ck_assert_str_eq(peer_heard(), "");
+    ck_assert_int_eq(pop3_is_tls(c), 0);
+    assert_in_step();
+    ck_assert_int_eq(peer_connect(GREETING, 0), POP3_OK); /* a new session */
+    pop3_set_use_capa(c, 0);
+    peer_says("+OK\r\n");
+    ck_assert_int_eq(pop3_stls(c), POP3_OK);
+    ck_assert_str_eq(peer_heard(), "STLS\r\n");
+    peer_says("+OK\r\n");
+    ck_assert_int_eq(pop3_utf8(c), POP3_OK); /* after STLS */
+    ck_assert_str_eq(peer_heard(), "UTF8\r\n");
+}
+END_TEST
+
 /* ---- The suite ----------------------------------------------------------- */
 
 static TCase *add_case(Suite *s, const char *name)
@@ -2829,6 +3100,8 @@ static void add_replies(Suite *s)
                         COUNT(one_uid));
     tcase_add_test(t, a_uid_may_hold_a_nul);
     tcase_add_loop_test(t, numbers_go_out_in_decimal, 0, COUNT(asked_numbers));
+    tcase_add_loop_test(t, a_response_code_is_told_as_a_number_too, 0,
+                        COUNT(resps));
 }
 
 static void add_listings(Suite *s)
@@ -2943,6 +3216,15 @@ static void add_capabilities(Suite *s)
         0, COUNT(capa_bodies));
     tcase_add_loop_test(t, a_bare_lf_makes_no_capability, 0, 4);
     tcase_add_test(t, a_capability_with_a_nul_is_skipped);
+    tcase_add_loop_test(t, capabilities_say_delay_expiry_and_implementation, 0,
+                        COUNT(capa_values));
+    tcase_add_loop_test(t, capabilities_say_which_mechanisms_there_are, 0,
+                        COUNT(capa_sasls));
+    tcase_add_test(t, capabilities_are_not_asked_for_where_they_must_not_be);
+    tcase_add_test(t, after_utf8_there_is_no_stls);
+    tcase_add_loop_test(t, lang_asks_for_a_language, 0, COUNT(langs));
+    tcase_add_loop_test(t, lang_list_gives_a_line_for_each_language, 0,
+                        COUNT(lang_lists));
 }
 
 static void add_dialogues(Suite *s)

@@ -2,10 +2,11 @@
 # check_mirror.sh - what doc/mirror.md says is there, and nothing is left out
 # SPDX-License-Identifier: MIT
 #
-# Every pop3_ name in it is declared in pop3.h, and a function is exported too.
-# Every `FILE: TEST` names a file of tests/ and a test in it: of a suite the name
-# in START_TEST, of a script a sentence of its own. Every name of poplib listed
-# below has a row. SRCDIR is the source tree, the parent of this folder if unset.
+# Of it and of doc/security.md: every pop3_ or POP3_ name is declared in pop3.h,
+# and a function is exported too. Every `FILE: TEST` names a file of tests/ and a
+# test in it: of a suite the name in START_TEST, of a script a sentence of its
+# own. Every name of poplib and of Twisted's POP3Client listed below has a row.
+# SRCDIR is the source tree, the parent of this folder if unset.
 set -u
 
 passed=0
@@ -25,6 +26,7 @@ not_ok() # SENTENCE
 source=${SRCDIR:-$(dirname "$0")/..}
 cd "$source" || exit 1
 mirror=doc/mirror.md
+documents="$mirror doc/security.md"
 
 # What `dir` shows of poplib, its classes, and their objects, but for imported
 # modules and private names that nobody outside reaches for.
@@ -38,6 +40,35 @@ POP3.pass_ POP3.quit POP3.retr POP3.rpop POP3.rset POP3.set_debuglevel
 POP3.stat POP3.stls POP3.top POP3.uidl POP3.user POP3.utf8
 POP3_SSL.context POP3_SSL.keyfile POP3_SSL.certfile POP3_SSL.stls
 '
+
+# What its documentation shows of POP3Client, inherited attributes and all, the
+# names of its states, and what its login fails with. Of the names with an
+# underscore those that somebody may miss.
+twisted='
+InsecureAuthenticationDisallowed TLSError TLSNotSupportedError
+ServerErrorResponse
+POP3Client.apop POP3Client.capabilities POP3Client.connectionLost
+POP3Client.connectionMade POP3Client.delete POP3Client.lineLengthExceeded
+POP3Client.lineReceived POP3Client.listSize POP3Client.listUID POP3Client.login
+POP3Client.noop POP3Client.password POP3Client.quit POP3Client.reset
+POP3Client.retrieve POP3Client.sendLong POP3Client.sendShort
+POP3Client.serverGreeting POP3Client.startTLS POP3Client.stat
+POP3Client.state_LONG POP3Client.state_LONG_INITIAL POP3Client.state_SHORT
+POP3Client.state_WAITING POP3Client.state_WELCOME POP3Client.timeoutConnection
+POP3Client.user
+POP3Client.allowInsecureLogin POP3Client.serverChallenge POP3Client.startedTLS
+POP3Client.state POP3Client.timeout POP3Client.transport
+POP3Client._blockedQueue POP3Client._capCache POP3Client._challengeMagicRe
+POP3Client._consumer POP3Client._greetingError POP3Client._timedOut
+POP3Client._waiting POP3Client._xform
+POP3Client.dataReceived POP3Client.sendLine POP3Client.MAX_LENGTH
+POP3Client.delimiter POP3Client._buffer
+POP3Client.logPrefix POP3Client.factory
+POP3Client.makeConnection POP3Client.connected
+POP3Client.callLater POP3Client.resetTimeout POP3Client.setTimeout
+POP3Client.timeOut
+'
+twisted_states='WELCOME WAITING SHORT LONG_INITIAL LONG'
 
 # ---- Names ------------------------------------------------------------------
 
@@ -58,8 +89,9 @@ exported() # NAME
 
 check_names()
 {
-    for name in $(grep -o '\<pop3_[a-z0-9_]*\|\<POP3_ERROR_[A-Z_]*\|\<POP3_LIMIT_[A-Z_]*' \
-        $mirror | sort -u); do
+    # shellcheck disable=SC2086 # names of files
+    for name in $(grep -h -o '\<pop3_[a-z0-9_]*\|\<POP3_[A-Z0-9_]*' $documents |
+        grep -v -x POP3_SSL | sort -u); do # the one is a class of poplib
         if ! declared "$name"; then
             not_ok "$name is not in pop3.h"
         elif is_function "$name" && ! exported "$name"; then
@@ -82,7 +114,8 @@ has_test() # FILE TEST
 
 tests_named()
 {
-    grep -o '`check_[a-z]*\.[a-z]*: [^`]*`' $mirror | tr -d '`' | sort -u
+    # shellcheck disable=SC2086 # names of files
+    grep -h -o '`check_[a-z]*\.[a-z]*: [^`]*`' $documents | tr -d '`' | sort -u
 }
 
 check_tests()
@@ -104,7 +137,9 @@ check_tests()
 # A row without a test says why.
 check_columns()
 {
-    bare=$(grep '^| ' $mirror | grep -v -e '^| poplib |' -e '^| --- |' |
+    # shellcheck disable=SC2086 # names of files
+    bare=$(grep -h '^| ' $documents | grep -v -e '^| poplib |' \
+        -e '^| Twisted |' -e '^| promise |' -e '^| --- |' |
         grep -v -e '| `check_[^|]*|$' -e '| none[:,] [^|]*|$')
     if test -z "$bare"; then
         ok
@@ -113,15 +148,15 @@ check_columns()
     fi
 }
 
-# ---- poplib -----------------------------------------------------------------
+# ---- What is mirrored -------------------------------------------------------
 
-check_poplib()
+check_rows() # NAME...
 {
-    for name in $poplib; do
+    for name in "$@"; do
         if grep -q "^| \`${name}[\`( ]" $mirror; then
             ok
         else
-            not_ok "poplib's $name has no row"
+            not_ok "$name has no row"
         fi
     done
 }
@@ -133,6 +168,10 @@ trap 'exit 143' TERM
 check_names
 check_tests
 check_columns
-check_poplib
+# shellcheck disable=SC2086 # lists of words
+check_rows $poplib $twisted
+for name in $twisted_states; do
+    check_rows "'$name'"
+done
 echo "$passed passed, $failed failed"
-test $failed -eq 0 && test $passed -gt 100
+test $failed -eq 0 && test $passed -gt 250

@@ -6,7 +6,7 @@
 # which is a true server, and scriptd, which plays whatever a script says. Not
 # here: how it is done. Given by the build (Makefile.am): POP3, BUILDDIR and,
 # where they are elsewhere, POPD, SCRIPTD, CERTS, POP3_HEADERS_MODULE (empty:
-# not built), VERSION. By hand:
+# not built), VERSION, OPENSSL. By hand:
 #   BUILDDIR=build POP3=build/tools/pop3 sh tests/check_program.sh
 # A new promise: a line or a scene in the section where it belongs.
 set -u
@@ -15,6 +15,7 @@ set -u
 POPD=${POPD:-$BUILDDIR/tests/popd}
 SCRIPTD=${SCRIPTD:-$BUILDDIR/tests/scriptd}
 CERTS=${CERTS:-$BUILDDIR/tests/certs}
+OPENSSL=${OPENSSL:-openssl}
 POP3_HEADERS_MODULE=${POP3_HEADERS_MODULE:-}
 LC_ALL=C
 TZ=UTC
@@ -186,8 +187,8 @@ scene() # standard input is the script
 after_login() # standard input is the rest of it
 {
     {
-        printf '%s\n' 'S: +OK hello' 'C: USER demo' 'S: +OK' \
-            'C: PASS harbour' 'S: +OK'
+        printf '%s\n' 'S: +OK hello' 'C: CAPA' 'S: -ERR' \
+            'C: USER demo' 'S: +OK' 'C: PASS harbour' 'S: +OK'
         cat
     } >script
     play
@@ -235,6 +236,8 @@ two="2 $(on_wire Box/new/2.two)"
 
 echo "# usage"
 
+sevens=$(printf '%043d' 7) # as long as a SHA-256 in base64 without its =
+
 refuses 64 "no command is wrong usage"
 refuses 64 "an unknown command is" frobnicate "$tcp"
 refuses 64 "an unknown option is" --frobnicate check "$tcp"
@@ -250,8 +253,11 @@ refuses 64 "a timeout that is no number is" check "$tcp" --timeout soon
 refuses 64 "a malformed SPEC is" check "tcp:localhost:99999"
 refuses 64 "an empty SPEC is" check ""
 refuses 64 "an unknown mechanism is" check "$tcp" --auth FROBNICATE
-refuses 64 "a mechanism that is not there yet is" check "$tcp" --auth PLAIN
-refuses 64 "--pin is not there yet" check "$tcp" --pin sha256//AAAA
+for pin in '' AAAA sha256//AAAA sha1//AAAA "sha256//$sevens" \
+    "sha256//$sevens;" "sha256//$sevens=;" "sha256//$sevens==" \
+    "sha256//$sevens=,sha256//$sevens="; do
+    refuses 64 "a pin that is none is: $pin" check "$tcp" --pin "$pin"
+done
 refuses 64 "dl --keep is not there yet" dl --keep "$tcp" Kept
 refuses 64 "a SPEC with control characters is" check "$(printf 'tcp:a\033b')"
 refuses 64 "a user name with control characters is" \
@@ -323,35 +329,84 @@ refuses 74 "a folder of CAs that is not there is an error" \
 refuses 76 "ssl: to a server without TLS is a broken protocol" \
     check "ssl:localhost:$plain" --cacert "$ca"
 
-for answer in '-ERR what' '+OK\r\nUSER\r\n.'; do
+echo "# stls: and nothing else"
+
+no_login() # SENTENCE: nothing that logs in, or comes after it, was heard
+{
+    absent '^C: \(USER\|PASS\|APOP\|AUTH\|STAT\)' heard "$1"
+}
+for answer in '-ERR what' '+OK\r\nUSER\r\n.' '+OK\r\nSASL PLAIN\r\n.'; do
     scene <<END
-S: +OK hello
+S: +OK <1.2@example> hello
 C: CAPA
 S: $answer
 C*
 END
     run check "stls:127.0.0.1:$port"
     fails 76 "stls: where it is not offered is 76 (CAPA: $answer)"
-    absent 'USER\|PASS\|APOP' heard "and no login is sent"
+    no_login "and no login is sent"
 done
-stls() # SENTENCE REPLY
+stls() # STATUS SENTENCE REPLY [OPTION...]
 {
+    wanted=$1
+    sentence=$2
     scene <<END
-S: +OK hello
+S: +OK <1.2@example> hello
 C: CAPA
 S: +OK
 S: STLS
+S: USER
+S: SASL PLAIN CRAM-MD5
 S: .
 C: STLS
-$2
+$3
 C*
 END
-    run check "stls:127.0.0.1:$port"
-    fails 76 "$1"
-    absent 'USER\|PASS\|APOP' heard "and no login is sent"
+    shift 3
+    run check "stls:127.0.0.1:$port" --cacert "$ca" --timeout 1 "$@"
+    fails "$wanted" "$sentence"
+    no_login "and no login is sent"
 }
-stls "STLS refused is 76" 'S: -ERR no'
-stls "bytes behind the reply to STLS are 76" 'S: +OK go\r\n+OK injected'
+stls 76 "STLS refused is 76" 'S: -ERR no'
+stls 76 "refused so is STLS, too" 'S: -ERR no' --auth CRAM-MD5
+stls 75 "STLS refused for now is 75" 'S: -ERR [SYS/TEMP] no'
+stls 76 "another answer to STLS is 76" 'S: hello'
+stls 69 "a connection closed at STLS is 69" close
+stls 76 "bytes behind the reply to STLS are 76" 'S: +OK go\r\n+OK injected'
+check "and nothing at all is said any more" test "$(grep -c '^C:' heard)" -eq 2
+stls 76 "so is a single one" 'S- +OK go\r\n+'
+stls 76 "a handshake in cleartext is 76" 'S: +OK go
+sleep 200
+S: -ERR no key'
+stls 75 "a handshake that does not come is 75" 'S: +OK go
+sleep 3000'
+scene <<'END'
+sleep 3000
+END
+run check "ssl:127.0.0.1:$port" --timeout 1
+fails 75 "nor one of ssl:, though there is a connection"
+
+echo "# --pin"
+
+pin=$("$OPENSSL" x509 -in "$CERTS/server.pem" -noout -pubkey |
+    "$OPENSSL" pkey -pubin -outform DER | "$OPENSSL" dgst -sha256 -binary |
+    "$OPENSSL" base64 -A)
+run check "ssl:localhost:$ssl" --cacert "$ca" --pin "sha256//$pin"
+is 0 "$totals" "the pinned key is accepted"
+run check "stls:localhost:$plain" --cacert "$ca" \
+    --pin "sha256//$sevens=;sha256//$pin"
+is 0 "$totals" "so is one of several, and behind STLS"
+serve pinned --user "demo:harbour:$dir/Mail" --ssl-port 0 --trace trace \
+    --cert "$CERTS/server.pem" --key "$CERTS/server.key"
+refuses 77 "another key is refused" check "ssl:localhost:$ssl" \
+    --cacert "$ca" --pin "sha256//$sevens="
+check "and its own pin is told" grep -q -F "sha256//$pin" err
+refuses 77 "behind STLS, too" check "stls:localhost:$plain" \
+    --cacert "$ca" --pin "sha256//$sevens="
+check "and no login is sent" test "$(grep -v -x -e CAPA -e STLS trace)" = ""
+refuses 77 "a pin is no authority" check "ssl:localhost:$ssl" \
+    --pin "sha256//$pin"
+ports main
 
 echo "# credentials"
 
@@ -409,6 +464,8 @@ run check "$spec" --auth APOP
 fails 77 "APOP where there is no timestamp is 77"
 scene <<'END'
 S: +OK <1.2@example>
+C: CAPA
+S: -ERR what
 C*
 S: -ERR no
 C*
@@ -419,11 +476,224 @@ absent 'USER\|PASS' heard "APOP refused is never followed by PASS"
 pass=$(printf '%0300d' 7)
 scene <<'END'
 S: +OK hello
+C: CAPA
+S: -ERR what
 C*
 END
 run check "$spec" --password-command "echo $pass"
 fails 77 "a password too long for a line is not sent"
 absent PASS heard "not in part either"
+
+echo "# --auth"
+
+base64_of() # FORMAT ARG...: as printf has them
+{
+    # shellcheck disable=SC2059 # it is a format
+    printf "$@" | "$OPENSSL" base64 -A
+}
+auth() # MECHANISM...: standard input is what follows the capabilities
+{
+    {
+        printf '%s\n' 'S: +OK hello' 'C: CAPA' 'S: +OK' 'S: USER' \
+            "S: SASL $*" 'S: .'
+        cat
+    } >script
+    play
+}
+logged_in='S: +OK
+C: STAT
+S: +OK 2 320
+C: QUIT
+S: +OK'
+logs_in() # SENTENCE OPTION...: to what was set up last
+{
+    sentence=$1
+    shift
+    run check "$spec" "$@"
+    is 0 "2 messages, 320 octets" "$sentence"
+    as_scripted "and the server hears what it should"
+}
+
+plain_login=$(base64_of '\000demo\000harbour')
+for name in PLAIN plain pLaIn; do
+    auth PLAIN <<END
+C: AUTH PLAIN $plain_login
+$logged_in
+END
+    logs_in "--auth $name" --auth $name
+done
+scene <<END
+S: +OK hello
+C: CAPA
+S: -ERR what
+C: AUTH PLAIN
+S: +\x20
+C: $plain_login
+$logged_in
+END
+logs_in "without the SASL capability it waits to be asked" --auth PLAIN
+auth LOGIN <<END
+C: AUTH LOGIN
+S: + VXNlcm5hbWU6
+C: $(base64_of demo)
+S: + UGFzc3dvcmQ6
+C: $(base64_of harbour)
+$logged_in
+END
+logs_in "--auth login" --auth login
+stamp='<17.1@example.org>'
+digest=$(printf %s "$stamp" | "$OPENSSL" dgst -md5 -hmac harbour |
+    sed 's/.* //')
+for name in --auth=Cram-Md5 -q; do
+    auth CRAM-MD5 PLAIN <<END
+C: AUTH CRAM-MD5
+S: + $(base64_of %s "$stamp")
+C: $(base64_of 'demo %s' "$digest")
+S: +OK
+C*
+S: +OK 2 320
+C*
+S: +OK
+END
+    run check "$spec" $name
+    as_scripted "CRAM-MD5 is taken when asked for, and before PLAIN ($name)"
+done
+for name in external EXTERNAL; do
+    auth EXTERNAL <<END
+C: AUTH EXTERNAL $(base64_of demo)
+$logged_in
+END
+    spec=tcp:demo@127.0.0.1:$port
+    logs_in "--auth $name, and no password is asked for" --auth $name \
+        --netrc empty.netrc
+done
+auth XOAUTH2 <<END
+C: AUTH XOAUTH2
+S: +\x20
+C: $(base64_of 'user=demo\001auth=Bearer t0ken.x\001\001')
+$logged_in
+END
+logs_in "--auth xoauth2, the token in place of the password" --auth xoauth2 \
+    --password-command 'echo t0ken.x'
+auth OAUTHBEARER <<END
+C: AUTH OAUTHBEARER
+S: +\x20
+C*
+$logged_in
+END
+logs_in "--auth OAuthBearer, likewise" --auth OAuthBearer \
+    --password-command 'echo t0ken.x'
+sed -n 's/^C: \(bi.*\)/\1/p' heard | "$OPENSSL" base64 -d -A >said
+check "with user, host, port and token, as RFC 7628 has them" \
+    test "$(tr '\001' ' ' <said)" = \
+    "n,a=demo, host=127.0.0.1 port=$port auth=Bearer t0ken.x  "
+token=$(printf '%05000d' 7)
+auth XOAUTH2 <<END
+C: AUTH XOAUTH2
+S: +\x20
+C: $(base64_of 'user=demo\001auth=Bearer %s\001\001' "$token")
+$logged_in
+END
+logs_in "a token may be longer than a command line" --auth XOAUTH2 \
+    --password-command "echo $token"
+
+auth PLAIN <<END
+C: AUTH PLAIN $plain_login
+$logged_in
+END
+run check "$spec" --auth PLAIN -vv
+check "-vv shows that there is a login by AUTH" grep -q '^> AUTH ' err
+absent "harbour\|$plain_login" err "and nothing of what it says"
+auth LOGIN <<END
+C: AUTH LOGIN
+S: + VXNlcm5hbWU6
+C*
+S: + UGFzc3dvcmQ6
+C*
+$logged_in
+END
+run check "$spec" --auth LOGIN -vv
+absent "harbour\|$(base64_of harbour)" err "nor of what it answers"
+
+# The server's no is heard once, and nothing weaker follows.
+refused() # STATUS MECHANISM REPLY [OPTION...]
+{
+    wanted=$1
+    mechanism=$2
+    reply=$3
+    auth "$mechanism" PLAIN LOGIN <<END
+C*
+$reply
+C*
+END
+    shift 3
+    run check "$spec" "$@"
+    fails "$wanted" "$mechanism answered by $reply is $wanted"
+    check "and no other login follows" test "$(grep -c \
+        '^C: \(USER\|PASS\|APOP\|AUTH\|STAT\)' heard)" -eq 1
+    check "nor went before" grep -q "^C: AUTH $mechanism" heard
+}
+refused 77 CRAM-MD5 'S: -ERR no'
+refused 77 CRAM-MD5 'S: -ERR [AUTH] no' --auth cram-md5
+refused 77 CRAM-MD5 'S: + PDE3LjFAZXhhbXBsZS5vcmc+
+C*
+S: -ERR no'
+refused 75 CRAM-MD5 'S: -ERR [IN-USE] locked'
+refused 75 CRAM-MD5 'S: -ERR [sys/temp/full] later'
+refused 77 CRAM-MD5 'S: -ERR [SYS/PERM] never'
+refused 77 EXTERNAL 'S: -ERR no' --auth EXTERNAL
+refused 76 CRAM-MD5 'S: + no*base64
+C: *
+S: -ERR cancelled'
+refused 76 CRAM-MD5 'S: what'
+refused 69 CRAM-MD5 close
+refused 75 CRAM-MD5 'sleep 3000' --timeout 1
+run check tcp:demo@localhost:1 --auth SCRAM-SHA-256
+if test $st -ne 64; then
+    refused 77 SCRAM-SHA-256 'S: -ERR no'
+    refused 77 SCRAM-SHA-1 'S: -ERR [AUTH] no'
+    refused 76 SCRAM-SHA-256 'S: + cj1hbm90aGVyLG5vbmNlLHM9YWJjZCxpPTQwOTY=
+C: *
+S: -ERR cancelled'
+    refused 76 SCRAM-SHA-256 'S: +OK without a proof'
+else
+    echo "# left out: SCRAM, which this library was built without"
+fi
+for name in PLAIN LOGIN XOAUTH2 CRAM-MD5; do
+    auth NONE <<'END'
+C*
+S: -ERR no such mechanism
+C: QUIT
+S: +OK
+END
+    run check "$spec" --auth $name
+    fails 77 "a mechanism that the server refuses is 77: $name"
+    check "with its own words" grep -q 'no such mechanism' err
+done
+for name in XOAUTH2 OAUTHBEARER; do
+    auth $name <<END
+C: AUTH $name
+S: +\x20
+C*
+S: + $(base64_of '{"status":"401","scope":"\033"}')
+C*
+S: -ERR no
+C: QUIT
+S: +OK
+END
+    run check "$spec" --auth $name --password-command 'echo t0ken.x'
+    fails 77 "a token that $name refuses is 77"
+    as_scripted "and the server is heard to the end"
+    check "with what it complains of" grep -q '"status":"401"' err
+    check "made harmless" test "$(tr -d '\n\040-\176' <err | wc -c)" -eq 0
+    absent 't0ken' err "and without the token"
+done
+auth PLAIN <<'END'
+C*
+END
+run check "$spec" --auth PLAIN --password-command "printf 'har\tbour\n'"
+fails 77 "a password with a control character is not sent"
+absent AUTH heard "by any mechanism"
 
 echo "# list"
 
@@ -816,6 +1086,8 @@ login() # STATUS REPLY
 {
     scene <<END
 S: +OK hello
+C: CAPA
+S: -ERR what
 C: USER demo
 S: +OK
 C: PASS harbour
@@ -830,6 +1102,9 @@ login 77 'S: -ERR [AUTH] no'
 login 75 'S: -ERR [IN-USE] locked'
 login 75 'S: -ERR [LOGIN-DELAY] wait'
 login 75 'S: -ERR [sys/temp] wait'
+login 75 'S: -ERR [SYS/TEMP/DISK] wait'
+login 77 'S: -ERR [SYS/PERM] no'
+login 77 'S: -ERR [SYS/TEMPER] no'
 login 77 'S: -ERR no [IN-USE] here'
 login 76 'S: what'
 login 69 'close'

@@ -71,13 +71,13 @@ code_of() {
 # A file's layer, or nothing for one that is not known.
 layer_of() {
     case $1 in
-    error | buf | local | netrc | spec) echo 0 ;;
+    error | buf | local | idn | netrc | spec) echo 0 ;;
     stream | dial | tls | sink) echo 1 ;;
     reader) echo 2 ;;
     reply) echo 3 ;;
     conn | settings | gather | body) echo 4 ;;
     command | listing) echo 5 ;;
-    auth) echo 6 ;;
+    sasl | gsasl | auth | login) echo 6 ;;
     maildir | open) echo 7 ;;
     esac
 }

@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: MIT
  *
  * Owns a far end for each need: a script behind a pop3_stream, the other socket
- * of a pair in the same thread, and, where both ends must act at once, a server
- * in a thread that gives up after some seconds. The race of addresses runs on a
- * clock and sockets of its own. Certificates are those of make_certs.sh.
+ * of a pair in the same thread, and, where both ends must act at once, that of
+ * tls_peer.h. The race of addresses runs on a clock and sockets of its own.
+ * Certificates are those of make_certs.sh.
  */
 #include "conn.h"
 #include "faults.h"
 #include "peer.h"
+#include "tls_peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +31,6 @@
 #include <unistd.h>
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
-#define STAMP "<1896.697170952@dbc.example.org>"
-#define GREETING "+OK ready " STAMP "\r\n"
 
 enum {
     SHORT_MS = 30,   /* a timeout that is meant to be met */
@@ -62,7 +61,6 @@ static void setup(void)
     pop3_set_timeout(c, LONG_MS);
 }
 
-static void end_server(void);
 static void stop_alarms(void);
 
 /* A test that failed may have left something running. */
@@ -988,298 +986,7 @@ START_TEST(the_last_words_of_a_server_are_heard)
 }
 END_TEST
 
-/* ---- A server in a thread ------------------------------------------------ */
-
-static struct server {
-    int fd, listener; /* -1: none */
-    void (*talk)(struct server *);
-    const char *cert; /* a name in the folder of certificates */
-    int old_tls;      /* nothing newer than TLS 1.1 */
-    int wants_cert;   /* of the client */
-    int no_notify;    /* leaves without close_notify */
-    const char *text; /* for what talk says */
-    SSL_CTX *ctx;
-    SSL *ssl;
-    pthread_t thread;
-    int runs;          /* and is to be joined */
-    int shaken;        /* the handshake was made */
-    int notified;      /* the client said that it closes TLS */
-    int clear_bytes;   /* that came behind STLS and were no handshake */
-    char sni[100];     /* what the client asked for */
-    char subject[200]; /* of the client's certificate */
-    char heard[2000];  /* lines, their ends and all */
-    size_t bulk;       /* octets of a line too long for heard */
-    int bulk_is_wrong; /* they were not all 'X' */
-} server;
-
-static const char *cert_path(const char *name, const char *suffix)
-{
-    static char paths[4][1000];
-    static int next;
-    const char *folder = getenv("CERTS");
-    char *path = paths[next++ % 4];
-
-    snprintf(path, sizeof paths[0], "%s/%s%s", folder ? folder : "tests/certs",
-             name, suffix);
-    return path;
-}
-
-static int accept_any(int ok, X509_STORE_CTX *store)
-{
-    (void)ok;
-    (void)store;
-    return 1;
-}
-
-static SSL_CTX *new_server_ctx(const struct server *s)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-
-    ck_assert_ptr_nonnull(ctx);
-    ck_assert_int_eq(
-        SSL_CTX_use_certificate_chain_file(ctx, cert_path(s->cert, ".pem")), 1);
-    ck_assert_int_eq(SSL_CTX_use_PrivateKey_file(
-                         ctx, cert_path(s->cert, ".key"), SSL_FILETYPE_PEM),
-                     1);
-    SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
-    if (s->old_tls) {
-        SSL_CTX_set_cipher_list(ctx, "DEFAULT:@SECLEVEL=0");
-        SSL_CTX_set_min_proto_version(ctx, TLS1_1_VERSION);
-        SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
-    }
-    if (s->wants_cert)
-        SSL_CTX_set_verify(
-            ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept_any);
-    return ctx;
-}
-
-static void server_shakes(struct server *s)
-{
-    const char *name;
-    X509 *cert;
-
-    s->ssl = SSL_new(s->ctx);
-    if (!s->ssl || !SSL_set_fd(s->ssl, s->fd) || SSL_accept(s->ssl) != 1)
-        return;
-    s->shaken = 1;
-    name = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
-    snprintf(s->sni, sizeof s->sni, "%s", name ? name : "");
-    cert = SSL_get_peer_certificate(s->ssl);
-    if (cert)
-        X509_NAME_oneline(X509_get_subject_name(cert), s->subject,
-                          (int)sizeof s->subject);
-    X509_free(cert);
-}
-
-static int server_reads(struct server *s, char *data, size_t size)
-{
-    int n;
-
-    if (!s->ssl)
-        return (int)recv(s->fd, data, size, 0);
-    n = SSL_read(s->ssl, data, (int)size);
-    if (n <= 0 && (SSL_get_shutdown(s->ssl) & SSL_RECEIVED_SHUTDOWN))
-        s->notified = 1;
-    return n;
-}
-
-static int server_writes(struct server *s, const char *data, size_t len)
-{
-    ssize_t n;
-
-    while (len) {
-        n = s->ssl ? SSL_write(s->ssl, data, (int)len)
-                   : send(s->fd, data, len, MSG_NOSIGNAL);
-        if (n <= 0)
-            return 0;
-        data += n;
-        len -= (size_t)n;
-    }
-    return 1;
-}
-
-static int server_says(struct server *s, const char *text)
-{
-    return server_writes(s, text, strlen(text));
-}
-
-/* A line into heard; where it began. NULL: no whole one came. */
-static const char *server_hears(struct server *s)
-{
-    size_t begin = strlen(s->heard), used = begin;
-
-    while (used + 1 < sizeof s->heard) {
-        if (server_reads(s, s->heard + used, 1) != 1)
-            return NULL;
-        if (s->heard[used++] == '\n')
-            return s->heard + begin;
-    }
-    return NULL;
-}
-
-/* A line of any length, of X alone. */
-static void server_hears_bulk(struct server *s)
-{
-    char data[4096];
-    int n, i;
-
-    while ((n = server_reads(s, data, sizeof data)) > 0) {
-        for (i = 0; i < n && data[i] == 'X'; i++)
-            s->bulk++;
-        if (i < n) {
-            s->bulk_is_wrong = memcmp(data + i, "\r\n", (size_t)(n - i)) != 0;
-            return;
-        }
-    }
-}
-
-static void server_leaves(struct server *s)
-{
-    if (s->ssl && s->shaken && !s->no_notify)
-        SSL_shutdown(s->ssl);
-    SSL_free(s->ssl);
-    s->ssl = NULL;
-    close(s->fd);
-    s->fd = -1;
-}
-
-/* Neither end waits for ever for another that does not answer. */
-static void bound_waits(int fd)
-{
-    struct timeval most = {.tv_sec = LONG_MS / 1000};
-
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
-}
-
-static void *server_runs(void *arg)
-{
-    struct server *s = arg;
-    struct pollfd p = {.fd = s->listener, .events = POLLIN};
-    sigset_t pipe_alone;
-
-    sigemptyset(&pipe_alone);
-    sigaddset(&pipe_alone, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_alone, NULL);
-    if (s->listener >= 0 && poll(&p, 1, LONG_MS) == 1)
-        s->fd = accept(s->listener, NULL, NULL);
-    if (s->fd < 0)
-        return NULL;
-    bound_waits(s->fd);
-    s->talk(s);
-    server_leaves(s);
-    ERR_clear_error();
-    return NULL;
-}
-
-static void prepare_server(void (*talk)(struct server *))
-{
-    memset(&server, 0, sizeof server);
-    server.fd = server.listener = -1;
-    server.talk = talk;
-    server.cert = "server";
-    server.text = "";
-}
-
-static void run_server(void)
-{
-    if (server.cert)
-        server.ctx = new_server_ctx(&server);
-    ck_assert_int_eq(pthread_create(&server.thread, NULL, server_runs, &server),
-                     0);
-    server.runs = 1;
-}
-
-/* The other end of a pair for a client. */
-static int start_server(void)
-{
-    int fds[2];
-
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-    server.fd = fds[1];
-    run_server();
-    return fds[0];
-}
-
-/* Waits for it: what it heard holds from now on. */
-static void end_server(void)
-{
-    if (!server.runs)
-        return;
-    ck_assert_int_eq(pthread_join(server.thread, NULL), 0);
-    server.runs = 0;
-    SSL_CTX_free(server.ctx);
-    server.ctx = NULL;
-    if (server.listener >= 0)
-        close(server.listener);
-}
-
-/* Greets and answers what it hears, until QUIT or the end. */
-static void talk_politely(struct server *s)
-{
-    const char *line;
-    int more = server_says(s, GREETING);
-
-    while (more && (line = server_hears(s))) {
-        if (strncmp(line, "STAT", 4) == 0)
-            more = server_says(s, "+OK 2 320\r\n");
-        else
-            more = server_says(s, "+OK\r\n");
-        if (strncmp(line, "QUIT", 4) == 0)
-            return;
-    }
-}
-
-static void talk_tls(struct server *s)
-{
-    server_shakes(s);
-    if (s->shaken)
-        talk_politely(s);
-}
-
 /* ---- Connecting by TCP --------------------------------------------------- */
-
-static int loopback(int family, struct sockaddr_storage *to, socklen_t *len)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET,
-                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-                              .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    *len = family == AF_INET ? sizeof v4 : sizeof v6;
-    memcpy(to, family == AF_INET ? (void *)&v4 : (void *)&v6, *len);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)to, *len) < 0) {
-        close(fd);
-        fd = -1;
-    }
-    if (fd >= 0)
-        ck_assert_int_eq(getsockname(fd, (struct sockaddr *)to, len), 0);
-    return fd;
-}
-
-static int port_of(const struct sockaddr_storage *a)
-{
-    const void *p = a;
-
-    return ntohs(a->ss_family == AF_INET
-                     ? ((const struct sockaddr_in *)p)->sin_port
-                     : ((const struct sockaddr_in6 *)p)->sin6_port);
-}
-
-/* Listens on a loopback address: its port; 0 where there is no such family. */
-static int start_listener(int family)
-{
-    struct sockaddr_storage a;
-    socklen_t len;
-
-    server.listener = loopback(family, &a, &len);
-    if (server.listener < 0)
-        return 0;
-    ck_assert_int_eq(listen(server.listener, 5), 0);
-    run_server();
-    return port_of(&a);
-}
 
 static const struct {
     int family;
@@ -1923,13 +1630,13 @@ static void talk_half_a_record(struct server *s)
 
 static const struct {
     void (*talk)(struct server *);
-    int old_tls;
+    int version;
     const char *says; /* in the message */
 } bad_servers[] = {
     {talk_in_clear, 0, "wrong version number"},
     {talk_not_at_all, 0, "closed"},
     {talk_half_a_record, 0, ""},
-    {talk_tls, 1, "protocol version"},
+    {talk_tls, TLS1_1_VERSION, "protocol version"},
 };
 
 START_TEST(a_handshake_that_fails_is_an_error_of_tls)
@@ -1937,7 +1644,7 @@ START_TEST(a_handshake_that_fails_is_an_error_of_tls)
     int fd;
 
     prepare_server(bad_servers[_i].talk);
-    server.old_tls = bad_servers[_i].old_tls;
+    server.version = bad_servers[_i].version;
     fd = start_server();
     pop3_set_verify(c, 0);
     ck_assert_int_eq(pop3_connect_fd(c, fd, "localhost", 1), POP3_ERROR_TLS);

@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: MIT
 #
 # Owns DIR: ca, and signed by it server (localhost and the loopback addresses),
-# other (another name) and expired; each NAME.pem with its NAME.key. EC keys,
-# because they take no time. Does nothing when DIR/stamp is there. $OPENSSL is
-# the openssl command, where it has another name or place.
+# other (another name) and expired; each NAME.pem with its NAME.key. Then the
+# matrix at the end, one for each thing that can be right or wrong, all of them
+# with the one key leaf.key; locked.pem and locked.key, encrypted by "sesame".
+# EC keys, because they take no time. Does nothing when DIR/stamp is there.
+# $OPENSSL is the openssl command, where it has another name or place.
 set -eu
 umask 077
 openssl=${OPENSSL:-openssl}
@@ -39,6 +41,22 @@ extendedKeyUsage = serverAuth
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 subjectAltName = $ENV::san
+[no_san]
+basicConstraints = critical, CA:FALSE
+extendedKeyUsage = serverAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+[client]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = clientAuth
+authorityKeyIdentifier = keyid
+subjectAltName = $ENV::san
+[alone]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = $ENV::san
 [ca]
 default_ca = test
 [test]
@@ -68,26 +86,92 @@ request() # NAME SUBJECT
 }
 
 # openssl ca, for it alone sets both dates in every release.
+issue() # NAME ISSUER CSR EXTENSIONS FROM TO MORE...
+{
+    issued=$1
+    issuer=$2
+    csr=$3
+    extensions=$4
+    first=$5
+    last=$6
+    shift 6
+    quietly "$openssl" ca -batch -notext -config "$work/conf" \
+        -extensions "$extensions" -keyfile "$work/$issuer.key" \
+        -startdate "$first" -enddate "$last" "$@" \
+        -in "$work/$csr.csr" -out "$work/$issued.pem"
+}
+
 sign() # NAME SAN FROM TO
 {
     san=$2
     request "$1" "/CN=$1"
-    quietly "$openssl" ca -batch -notext -config "$work/conf" -extensions leaf \
-        -cert "$work/ca.pem" -keyfile "$work/ca.key" \
-        -startdate "$3" -enddate "$4" -in "$work/$1.csr" -out "$work/$1.pem"
+    issue "$1" ca "$1" leaf "$3" "$4" -cert "$work/ca.pem"
+}
+
+authority() # NAME SUBJECT
+{
+    request "$1" "$2"
+    issue "$1" "$1" "$1" v3_ca $from $to -selfsign
+}
+
+leaf() # NAME SAN [EXTENSIONS [ISSUER [FROM TO]]]: with the one key
+{
+    san=$2
+    issue "$1" "${4:-ca}" leaf "${3:-leaf}" "${5:-$from}" "${6:-$to}" \
+        -cert "$work/${4:-ca}.pem" -subj "/CN=mail.example.org"
+    names="$names $1"
 }
 
 from=20200101000000Z
 to=20491231235959Z
-request ca "/CN=libpop3 test CA"
-quietly "$openssl" ca -batch -notext -selfsign -config "$work/conf" \
-    -extensions v3_ca -keyfile "$work/ca.key" -startdate $from -enddate $to \
-    -in "$work/ca.csr" -out "$work/ca.pem"
+authority ca "/CN=libpop3 test CA"
 sign server "DNS:localhost,IP:127.0.0.1,IP:::1" $from $to
 sign other "DNS:other.example" $from $to
 sign expired "DNS:localhost,IP:127.0.0.1,IP:::1" $from 20200201000000Z
 
-for name in ca server other expired; do
+# The matrix.
+names=
+mail=DNS:mail.example.org
+request leaf "/CN=mail.example.org"
+authority stranger "/CN=stranger CA"
+request inner "/CN=inner CA"
+issue inner ca inner v3_ca $from $to -cert "$work/ca.pem"
+leaf valid $mail
+leaf past $mail leaf ca $from 20200201000000Z
+leaf future $mail leaf ca 20480101000000Z $to
+leaf two_names "$mail,DNS:pop.example.org"
+leaf wild "DNS:*.example.org"
+leaf wild_top "DNS:*.org"
+leaf wild_all "DNS:*"
+leaf wild_partial "DNS:m*.example.org"
+leaf wild_inner "DNS:mail.*.org"
+leaf wild_both "DNS:*.*.org"
+leaf cn_only none no_san
+leaf address "IP:192.0.2.1,IP:2001:db8::1"
+leaf address_as_name "DNS:192.0.2.1,DNS:2001:db8::1"
+leaf idn "DNS:xn--bcher-kva.example"
+leaf client_only $mail client
+leaf unknown $mail leaf stranger
+leaf by_leaf $mail leaf server
+leaf unchained $mail leaf inner
+# Names that end early for who takes them for C strings: the name asked for,
+# NUL, ".evil.example"; and an address of five octets.
+leaf nul DER:3020821e6d61696c2e6578616d706c652e6f7267002e6576696c2e6578616d706c65
+leaf short_address DER:30078705c000020101
+san=$mail
+issue self leaf leaf alone $from $to -selfsign
+cat "$work/unchained.pem" "$work/inner.pem" >"$work/chained.pem"
+cat "$work/by_leaf.pem" "$work/server.pem" >"$work/by_leaf2.pem"
+mv "$work/by_leaf2.pem" "$work/by_leaf.pem"
+cp "$work/other.pem" "$work/locked.pem"
+quietly "$openssl" pkey -in "$work/other.key" -aes128 -passout pass:sesame \
+    -out "$work/locked.key"
+
+for name in ca server other expired locked; do
     mv "$work/$name.key" "$work/$name.pem" .
 done
+for name in $names self chained; do
+    mv "$work/$name.pem" .
+done
+mv "$work/leaf.key" .
 : >stamp

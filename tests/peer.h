@@ -72,9 +72,11 @@ int peer_closings(void);
 /* ---- The suites, for main.c ---- */
 
 Suite *stream_suite(void);
+Suite *tls_suite(void);
 Suite *reader_suite(void);
 Suite *reply_suite(void);
 Suite *command_suite(void);
+Suite *sasl_suite(void);
 Suite *auth_suite(void);
 Suite *files_suite(void);
 Suite *faults_suite(void);

@@ -152,7 +152,7 @@ static int optional(struct session *s, pop3_code rc, const char *what)
     if (!rc)
         return 1;
     if (rc == POP3_ERROR_PROTO &&
-        status_of(rc, STAGE_SESSION, pop3_resp_code(s->c)) == STATUS_REFUSED)
+        status_of(rc, STAGE_SESSION, pop3_resp(s->c)) == STATUS_REFUSED)
         return 0;
     return session_failed(s, STAGE_SESSION, what) ? 0 : -1;
 }

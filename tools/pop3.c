@@ -9,7 +9,6 @@
 #include "signals.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* ---- Exit statuses ------------------------------------------------------ */
 
@@ -49,23 +48,17 @@ static const struct {
 };
 
 /* Response codes that say: later (RFC 2449, 8.1; RFC 3206, 4). */
-static const char *const later[] = {"IN-USE", "LOGIN-DELAY", "SYS/TEMP"};
-
-static int says_later(const char *resp_code)
+static int says_later(pop3_resp_kind resp)
 {
-    size_t i;
-
-    for (i = 0; i < sizeof later / sizeof *later; i++)
-        if (strcasecmp(resp_code, later[i]) == 0)
-            return 1;
-    return 0;
+    return resp == POP3_RESP_IN_USE || resp == POP3_RESP_LOGIN_DELAY ||
+           resp == POP3_RESP_SYS_TEMP;
 }
 
-enum status status_of(pop3_code code, enum stage stage, const char *resp_code)
+enum status status_of(pop3_code code, enum stage stage, pop3_resp_kind resp)
 {
     size_t i;
 
-    if (code == POP3_ERROR_PROTO && says_later(resp_code))
+    if (code == POP3_ERROR_PROTO && says_later(resp))
         return STATUS_TRY_LATER;
     for (i = 0; i < sizeof by_stage / sizeof *by_stage; i++)
         if (by_stage[i].stage == stage && by_stage[i].code == code)
@@ -124,16 +117,22 @@ static const char *const general[] = {
     "  stls:  TLS by STLS, required, port 110\n"
     "  tcp:   cleartext, port 110\n\n",
     "The password is what --password-command prints, or else in the netrc\n"
-    "file, or else asked for on the terminal.\n\n",
+    "file, or else asked for on the terminal. For XOAUTH2 and OAUTHBEARER it\n"
+    "is the token; EXTERNAL needs none.\n\n",
     "Options, anywhere on the line:\n"
     "  --netrc FILE            instead of $NETRC or ~/.netrc\n"
     "  --password-command CMD  run by sh -c; its first line is the password\n"
-    "  --auth MECH             log in by USER or APOP, and no other way\n"
+    "  --auth MECH             log in by USER, APOP or that SASL mechanism,\n"
+    "                          and no other way: PLAIN, LOGIN, CRAM-MD5,\n"
+    "                          EXTERNAL, XOAUTH2, OAUTHBEARER; SCRAM-SHA-1,\n"
+    "                          SCRAM-SHA-256 and more, if built with "
+    "libgsasl\n"
     "  --cacert FILE           authorities to believe, instead of the "
     "system's\n"
     "  --capath DIR            the same, a folder as c_rehash makes it\n"
     "  --cert FILE             client certificate\n"
     "  --key FILE              its key, where it is not in FILE of --cert\n"
+    "  --pin sha256//BASE64    the server's key must be this one, too\n"
     "  --timeout SECONDS       for each wait; 60 at first, 0: for ever\n"
     "  --allow-insecure-login  let the password cross cleartext\n"
     "  --json                  one JSON object a line\n"

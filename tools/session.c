@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* RFC 2449, 4: a command line, its CRLF included. After a failed login nothing
@@ -39,7 +40,7 @@ void session_end(struct session *s, enum status status)
 int session_failed(struct session *s, enum stage stage, const char *what)
 {
     pop3_code code = pop3_error_code(s->c);
-    enum status status = status_of(code, stage, pop3_resp_code(s->c));
+    enum status status = status_of(code, stage, pop3_resp(s->c));
 
     show_error(what, "%s", pop3_error(s->c));
     if (code == POP3_ERROR_PROTO && stage == STAGE_SESSION) {
@@ -118,8 +119,8 @@ static int apply_options(struct session *s)
     const struct options *o = s->o;
     pop3 *c = s->c;
 
-    if (o->pin)
-        return fail(s, STATUS_USAGE, "--pin", "this program lacks it yet");
+    if (o->pin && pop3_set_pin(c, o->pin))
+        return failed(s, STAGE_SETUP, "--pin");
     if (o->auth && pop3_set_login_method(c, o->auth))
         return failed(s, STAGE_SETUP, "--auth");
     if (check_files(s))
@@ -169,18 +170,22 @@ static int fits(const char *verb, const char *argument, size_t more)
     return strlen(verb) + 1 + strlen(argument) + more + 2 <= LONGEST_COMMAND;
 }
 
-static int apop_wanted(const struct session *s)
+static int wanted(const struct session *s, const char *way)
 {
-    return s->o->auth && (*s->o->auth == 'A' || *s->o->auth == 'a');
+    return s->o->auth && !strcasecmp(s->o->auth, way);
 }
 
 /* Before anything is sent: can a command line carry that name? APOP's has a
- * blank and a digest of 32 digits behind it. */
+ * blank and a digest of 32 digits behind it; SASL's may have any length. */
 static int check_user(struct session *s, const char *user)
 {
+    int apop = wanted(s, "APOP");
+
     if (has_control(user))
         return fail(s, STATUS_USAGE, "user name", "control characters in it");
-    if (apop_wanted(s) ? !fits("APOP", user, 33) : !fits("USER", user, 0))
+    if (s->o->auth && !apop && !wanted(s, "USER"))
+        return 0;
+    if (apop ? !fits("APOP", user, 33) : !fits("USER", user, 0))
         return fail(s, STATUS_USAGE, "user name",
                     "too long for a line of 255 octets");
     return 0;
@@ -189,6 +194,8 @@ static int check_user(struct session *s, const char *user)
 static char *find_password(struct session *s, const pop3_netrc_entry *entry,
                            const char *user)
 {
+    if (wanted(s, "EXTERNAL")) /* the certificate says it all */
+        return strdup("");
     if (s->o->password_command)
         return secret_from_command(s->o->password_command);
     if (entry && entry->password)
@@ -209,16 +216,19 @@ static enum stage connect_stage(const struct session *s)
 
 static int connect_to(struct session *s)
 {
+    /* "tcp:" means cleartext, as through a port forward. */
+    pop3_set_stls(s->c, s->spec->mode == POP3_MODE_TCP ? POP3_STLS_NEVER
+                                                       : POP3_STLS_IF_OFFERED);
     if (pop3_connect_spec(s->c, s->spec))
         return failed(s, connect_stage(s), s->o->args[ARG_SPEC]);
     return 0;
 }
 
-/* What no line can carry is the password's fault, or else the name's: APOP's
- * line is longer than USER's. The link is cut without a further word. */
+/* What cannot be sent is the password's fault, or else the name's: APOP's line
+ * is longer than USER's. The link is cut without a further word. */
 static int not_carried(struct session *s, const char *password)
 {
-    int carried = fits("PASS", password, 0) && !strpbrk(password, "\r\n");
+    int carried = fits("PASS", password, 0) && !has_control(password);
 
     show_error("login", "%s", pop3_error(s->c));
     session_end(s, carried ? STATUS_USAGE : STATUS_NO_LOGIN);

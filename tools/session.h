@@ -38,8 +38,8 @@ enum stage {
     STAGE_MAILDIR
 };
 
-/* The table in pop3.c. resp_code: as pop3_resp_code gives it. */
-enum status status_of(pop3_code code, enum stage stage, const char *resp_code);
+/* The table in pop3.c. resp: of the reply that it is about. */
+enum status status_of(pop3_code code, enum stage stage, pop3_resp_kind resp);
 
 struct session {
     pop3 *c;

@@ -9,6 +9,7 @@
 #   $POP3         the program; empty: its part is left out
 #   $BUILDDIR     where tests/interop/session was built ($SESSION: or that one)
 #   $CERTS        as make_certs.sh makes them; empty: made here
+#   $OPENSSL      the openssl command, for tokens and pins
 # Prints "ok ..." or "not ok ..." a check, and "N passed, N failed" at the end.
 set -u
 umask 077
@@ -27,6 +28,7 @@ session=${SESSION:-${BUILDDIR:-$srcdir/build}/tests/interop/session}
 session=$(absolute "$session")
 POP3=$(absolute "${POP3-}")
 CERTS=$(absolute "${CERTS-}")
+OPENSSL=${OPENSSL:-openssl}
 passed=0
 failed=0
 dir=
@@ -148,13 +150,19 @@ ssl = yes
 ssl_cert = <$dir/certs/server.pem
 ssl_key = <$dir/certs/server.key
 disable_plaintext_auth = no
-auth_mechanisms = plain login apop
+auth_mechanisms = plain login apop cram-md5 digest-md5 scram-sha-1 \
+  scram-sha-256 xoauth2 oauthbearer
 auth_failure_delay = 0 secs
 pop3_lock_session = yes
 pop3_uidl_format = %f
 passdb {
   driver = passwd-file
   args = username_format=%u $dir/users
+}
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = $dir/oauth2.conf
 }
 userdb {
   driver = static
@@ -252,6 +260,41 @@ make_messages()
     count=$((count))
 }
 
+# ---- Tokens ----
+
+base64_url()
+{
+    "$OPENSSL" base64 -A | tr '+/' '-_' | tr -d '='
+}
+
+# A JSON web token, signed with the key that Dovecot knows (RFC 7515).
+token() # USER EXPIRES KEY
+{
+    signed=$(printf '{"alg":"HS256","typ":"JWT","kid":"default"}' |
+        base64_url).$(printf '{"sub":"%s","iat":%s,"nbf":%s,"exp":%s}' \
+            "$1" 1700000000 1700000000 "$2" | base64_url)
+    printf '%s.%s\n' "$signed" "$(printf %s "$signed" |
+        "$OPENSSL" dgst -sha256 -hmac "$3" -binary | base64_url)"
+}
+
+make_tokens()
+{
+    key='what signs a token of this test'
+    mkdir -p keys/default/HS256
+    printf %s "$key" | "$OPENSSL" base64 -A >keys/default/HS256/default
+    cat >oauth2.conf <<END
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix=$dir/keys/
+username_attribute = sub
+END
+    token alice 4000000000 "$key" >token
+    token alice 1700000001 "$key" >token.expired
+    token alice 4000000000 'another key' >token.forged
+    token carol 4000000000 "$key" >token.carol
+}
+
+# ---- Accounts ----
+
 account() # USER PASSWORD [with mail]
 {
     echo "$1:{PLAIN}$2" >>users
@@ -278,6 +321,7 @@ prepare()
         sh "$srcdir/tests/make_certs.sh" certs; } || die "no certificates"
     sh "$srcdir/tests/make_certs.sh" other || die "no other certificates"
     make_messages
+    make_tokens
     account alice 'wonder land' with mail
     account bob 'three "quoted\ wörds' with mail
     account carol secret
@@ -291,7 +335,8 @@ machine localhost login eve password wrong
 END
     choose_user
     mkdir run state
-    test -z "$as_user" || chown -R "$me:$group" run state mail users certs
+    test -z "$as_user" || chown -R "$me:$group" run state mail users certs \
+        keys oauth2.conf
     start_dovecot
 }
 
@@ -332,19 +377,28 @@ run() # STATUS TEXT ARG...
 
 # ---- The library ----
 
-library() # MODE PORT
+library() # MODE PORT DIR, or logins MODE PORT TOKEN
 {
-    "$session" "$1" "$2" certs/ca.pem alice 'wonder land' expected >lines 2>err
+    what="library, $1"
+    kind=
+    if test "$1" = logins; then
+        what="library, logins, $2"
+        kind=$1
+        shift
+    fi
+    # shellcheck disable=SC2086 # $kind is a word or none
+    "$session" $kind "$1" "$2" certs/ca.pem alice 'wonder land' "$3" \
+        >lines 2>err
     status=$?
-    grep '^not ok' lines
+    grep -e '^not ok' -e '^skipped' lines
     sed -n '$s/^/    the last: /p' lines >>err
     good=$(grep -c '^ok' lines)
     bad=$(grep -c '^not ok' lines)
     passed=$((passed + good))
     failed=$((failed + bad))
-    echo "ok library, $1: $good checks"
+    echo "ok $what: $good checks"
     test $status -eq 0 || test "$bad" -ne 0 ||
-        report 1 "library, $1: ended with status $status"
+        report 1 "$what: ended with status $status"
 }
 
 # ---- The program ----
@@ -397,6 +451,84 @@ refusals()
         check "ssl:alice@localhost!other.example:$ssl" \
         --password-command 'echo none' --cacert certs/ca.pem
     run 1 "no mail is 1" check "tcp:carol@localhost:$plain"
+}
+
+# Whether the program has that mechanism; port 1 is nobody's.
+has_mechanism() # MECHANISM
+{
+    "$POP3" check tcp:alice@localhost:1 --auth "$1" 2>/dev/null
+    test $? -ne 64
+}
+
+mechanism() # SPEC NAME MECHANISM
+{
+    secret='printf "wonder land\n"'
+    wrong='echo wrong'
+    case $3 in
+    XOAUTH2 | OAUTHBEARER) secret='cat token' wrong='cat token.forged' ;;
+    esac
+    run 0 "$2: --auth $3" check "$1" --cacert certs/ca.pem --auth "$3" \
+        --password-command "$secret"
+    check "$2: --auth $3 is logged in" grep -q "^$count messages, " out
+    run 77 "$2: --auth $3, a wrong password is 77" check "$1" \
+        --cacert certs/ca.pem --auth "$3" --password-command "$wrong"
+}
+
+mechanisms() # SPEC NAME
+{
+    for name in user PLAIN login CRAM-MD5 scram-sha-1 SCRAM-SHA-256 \
+        Digest-MD5 XOAUTH2 OAUTHBEARER; do
+        if has_mechanism $name; then
+            mechanism "$1" "$2" $name
+        else
+            echo "skipped $2: this program lacks $name"
+        fi
+    done
+}
+
+tokens()
+{
+    for name in XOAUTH2 OAUTHBEARER; do
+        for bad in expired forged carol; do
+            run 77 "$name: a token that is none of alice's ($bad) is 77" \
+                check "ssl:alice@localhost:$ssl" --cacert certs/ca.pem \
+                --auth $name --password-command "cat token.$bad"
+            check "$name: and is not shown" \
+                test -z "$(grep -F "$(cat token.$bad)" err)"
+        done
+        run 77 "$name: a bad token is 77" check "ssl:alice@localhost:$ssl" \
+            --cacert certs/ca.pem --auth $name --password-command 'echo bad'
+        check "$name: with the server's complaint" grep -q '"status":' err
+    done
+}
+
+pins()
+{
+    pin=sha256//$("$OPENSSL" x509 -in certs/server.pem -noout -pubkey |
+        "$OPENSSL" pkey -pubin -outform DER |
+        "$OPENSSL" dgst -sha256 -binary | "$OPENSSL" base64 -A)
+    no_pin=sha256//$(printf '%043d=' 7)
+    for spec in "stls:alice@localhost:$plain" "ssl:alice@localhost:$ssl"; do
+        run 0 "${spec%%:*}: the pinned key" check "$spec" \
+            --cacert certs/ca.pem --pin "$no_pin;$pin"
+        run 77 "${spec%%:*}: another key than the pinned one is 77" \
+            check "$spec" --cacert certs/ca.pem --pin "$no_pin"
+        check "${spec%%:*}: and its pin is told" grep -q -F "$pin" err
+    done
+}
+
+logins()
+{
+    mechanisms "tcp:alice@localhost:$plain" tcp
+    mechanisms "stls:alice@localhost:$plain" stls
+    mechanisms "ssl:alice@localhost:$ssl" ssl
+    run 0 "tcp: --auth apop" check "tcp:alice@localhost:$plain" --auth apop
+    run 77 "stls: --auth APOP finds no timestamp it could believe" \
+        check "stls:alice@localhost:$plain" --auth APOP --cacert certs/ca.pem
+    run 77 "ssl: --auth EXTERNAL, which this server lacks, is 77" \
+        check "ssl:alice@localhost:$ssl" --auth EXTERNAL --cacert certs/ca.pem
+    tokens
+    pins
 }
 
 deletions()
@@ -492,6 +624,7 @@ program()
     read_only "stls:alice@localhost:$plain" stls --cacert certs/ca.pem
     read_only "ssl:alice@localhost:$ssl" ssl --cacert certs/ca.pem
     refusals
+    logins
     deletions
     downloads
     end_in_use
@@ -499,9 +632,12 @@ program()
 
 prepare
 : >err
-library tcp "$plain"
-library stls "$plain"
-library ssl "$ssl"
+library tcp "$plain" expected
+library stls "$plain" expected
+library ssl "$ssl" expected
+library logins tcp "$plain" "$(cat token)"
+library logins stls "$plain" "$(cat token)"
+library logins ssl "$ssl" "$(cat token)"
 test -z "$POP3" || program
 running || report 1 "Dovecot is still there"
 echo

@@ -8,6 +8,11 @@
  * or "not ok TEXT: WHY". The mailbox holds the files of DIR, whose names are
  * their unique-ids and whose lines all end in LF. It is left as it was.
  *
+ *   session logins tcp|stls|ssl PORT CAFILE USER PASSWORD TOKEN
+ *
+ * Logs in by every way there is, as it should and with a wrong password; TOKEN
+ * is the OAuth mechanisms'. "skipped ..." where this library lacks one.
+ *
  *   session ready PORT                 exit status 0 once a server greets there
  *   session hold PORT USER PASSWORD    logs in, prints "held", stays till EOF
  */
@@ -25,6 +30,7 @@ struct run {
     const char *mode;
     int port;
     const char *user, *password, *dir;
+    const char *token;
     uint64_t messages;
     int failed;
 };
@@ -305,6 +311,142 @@ static void check_all(struct run *r)
     check_apop(r);
 }
 
+/* ---- Logins -------------------------------------------------------------------------------- */
+
+static int is_oauth(const char *way)
+{
+    return !strcmp(way, "XOAUTH2") || !strcmp(way, "OAUTHBEARER");
+}
+
+static pop3_code log_in(struct run *r, const char *way)
+{
+    return pop3_login(r->c, r->user, is_oauth(way) ? r->token : r->password);
+}
+
+/* Connected anew. In mode tcp it stays in cleartext. */
+static int reopen(struct run *r)
+{
+    pop3_close(r->c);
+    pop3_set_stls(r->c, POP3_STLS_NEVER);
+    return check(r, open_link(r) == POP3_OK, "connected");
+}
+
+static void check_wrong(struct run *r, const char *way)
+{
+    pop3_code rc;
+
+    if (!reopen(r))
+        return;
+    rc = pop3_login(r->c, r->user, "not.the.password");
+    check(r, rc == POP3_ERROR_PROTO, "%s: a wrong password is refused", way);
+    check(r, pop3_state(r->c) == POP3_STATE_AUTHORIZATION,
+          "%s: and the session goes on", way);
+    if (is_oauth(way))
+        check(r, strstr(pop3_error(r->c), "\"status\":") != NULL,
+              "%s: the server's complaint is told", way);
+    else
+        check(r, pop3_resp(r->c) == POP3_RESP_AUTH, "%s: with [AUTH]", way);
+    check(r, log_in(r, way) == POP3_OK, "%s: the right one then", way);
+    check(r, pop3_quit(r->c) == POP3_OK, "%s: quit", way);
+}
+
+/* What came before STLS is not believed, a timestamp neither. */
+static int is_out_of_reach(const struct run *r, const char *way)
+{
+    return !strcmp(way, "APOP") && !strcmp(r->mode, "stls");
+}
+
+static void check_way(struct run *r, const char *way)
+{
+    pop3_totals t = {0};
+
+    if (pop3_set_login_method(r->c, way) == POP3_ERROR_UNSUPPORTED) {
+        printf("skipped %s: this library lacks %s\n", r->mode, way);
+        return;
+    }
+    if (!reopen(r))
+        return;
+    if (is_out_of_reach(r, way)) {
+        check(r, log_in(r, way) == POP3_ERROR_UNSUPPORTED,
+              "%s has no timestamp", way);
+        return;
+    }
+    check(r, log_in(r, way) == POP3_OK, "%s", way);
+    check(r, !strcmp(pop3_login_method(r->c), way), "%s it was", way);
+    check(r, pop3_stat(r->c, &t) == POP3_OK && t.messages, "%s: stat", way);
+    check(r, pop3_quit(r->c) == POP3_OK, "%s: quit", way);
+    check_wrong(r, way);
+}
+
+/* A mechanism of the caller's: PLAIN once more. */
+static int say_plain(void *arg, const char *challenge, size_t length,
+                     const char **response, size_t *response_length)
+{
+    const struct run *r = arg;
+    static char said[300];
+
+    (void)length;
+    if (challenge)
+        return -1;
+    *response_length = (size_t)snprintf(said, sizeof said, "%c%s%c%s", 0,
+                                        r->user, 0, r->password);
+    *response = said;
+    return 0;
+}
+
+static void check_callers_mechanism(struct run *r)
+{
+    if (!reopen(r))
+        return;
+    check(r,
+          pop3_auth_callback(r->c, "PLAIN",
+                             POP3_SASL_CLIENT_FIRST | POP3_SASL_REVEALS,
+                             say_plain, r) == POP3_OK,
+          "a mechanism of the caller's");
+    check(r, pop3_quit(r->c) == POP3_OK, "quit");
+}
+
+/* What is taken where nobody picks a way. */
+static void check_choice(struct run *r, pop3_stls_policy policy, int tls,
+                         const char *first, const char *second)
+{
+    const char *way;
+
+    pop3_set_login_method(r->c, NULL);
+    if (!reopen(r))
+        return;
+    pop3_set_stls(r->c, policy);
+    check(r, log_in(r, "") == POP3_OK, "login");
+    way = pop3_login_method(r->c);
+    check(r, !strcmp(way, first) || !strcmp(way, second),
+          "login takes the best way, %s", way);
+    check(r, pop3_is_tls(r->c) == tls, "under TLS or not, as it should");
+    check(r, pop3_quit(r->c) == POP3_OK, "quit");
+}
+
+static void check_choices(struct run *r)
+{
+    if (!strcmp(r->mode, "tcp")) {
+        check_choice(r, POP3_STLS_NEVER, 0, "SCRAM-SHA-256", "APOP");
+        check_choice(r, POP3_STLS_IF_OFFERED, 1, "USER", "PLAIN");
+    }
+    check_choice(r, POP3_STLS_REQUIRED, 1, "USER", "PLAIN");
+}
+
+static void check_logins(struct run *r)
+{
+    static const char *const ways[] = {
+        "USER",        "APOP",          "PLAIN",      "LOGIN",   "CRAM-MD5",
+        "SCRAM-SHA-1", "SCRAM-SHA-256", "DIGEST-MD5", "XOAUTH2", "OAUTHBEARER",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof ways / sizeof *ways; i++)
+        check_way(r, ways[i]);
+    check_callers_mechanism(r);
+    check_choices(r);
+}
+
 /* ---- Helpers of the script ------------------------------------------------------------------ */
 
 static int ready(struct run *r)
@@ -317,6 +459,7 @@ static int hold(struct run *r)
 {
     char byte;
 
+    pop3_set_stls(r->c, POP3_STLS_NEVER);
     if (pop3_connect(r->c, "127.0.0.1", r->port) ||
         pop3_login(r->c, r->user, r->password))
         return 1;
@@ -330,8 +473,11 @@ static int hold(struct run *r)
 int main(int argc, char **argv)
 {
     struct run r = {.c = pop3_new()};
+    int logins = argc == 8 && !strcmp(argv[1], "logins");
     int status = 64;
 
+    argc -= logins;
+    argv += logins;
     if (!r.c || argc < 3)
         return status;
     r.mode = argv[1];
@@ -346,8 +492,11 @@ int main(int argc, char **argv)
     } else if (argc == 7 && !pop3_set_ca_file(r.c, argv[3])) {
         r.user = argv[4];
         r.password = argv[5];
-        r.dir = argv[6];
-        check_all(&r);
+        r.dir = r.token = argv[6];
+        if (logins)
+            check_logins(&r);
+        else
+            check_all(&r);
         status = r.failed != 0;
     }
     pop3_free(r.c);

@@ -1,0 +1,24 @@
+/*
+ * auth.h - the dialogue of AUTH, and who may reveal a password
+ * SPDX-License-Identifier: MIT
+ *
+ * Layer 6.
+ */
+#ifndef P3_AUTH_H
+#define P3_AUTH_H
+
+#include "conn.h"
+#include "sasl.h"
+
+#pragma GCC visibility push(hidden)
+
+/* Whether a password may cross the link; and the error where it may not. */
+int p3_may_reveal(const pop3 *c);
+pop3_code p3_insecure(pop3 *c, const char *what);
+
+/* AUTH to its end (RFC 5034). at_once: the server knows initial responses. */
+pop3_code p3_dialogue(pop3 *c, struct p3_sasl *s, int at_once);
+
+#pragma GCC visibility pop
+
+#endif
