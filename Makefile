@@ -9,6 +9,7 @@
 #   make clean        removes what was compiled; distclean: all that was made
 #   make format       applies .clang-format;  make tidy: runs clang-tidy
 #   make sanitize     runs the tests with ASan and UBSan;  make valgrind
+#   make fuzz         fuzzes for SECONDS=60 each target
 #   make coverage     fails where the tests reach under 90 % of lib/
 #   make dist         makes the release; distcheck: and proves it
 #
@@ -35,7 +36,7 @@ inner = @+$(MAKE) --no-print-directory -C $(BUILD) \
 	$(if $(findstring -j,$(MAKEFLAGS)),,-j$(cores))
 
 .PHONY: all check demo bench install uninstall clean distclean format tidy \
-	dist distcheck coverage sanitize valgrind setup setup-check setup-bench FORCE
+	dist distcheck coverage sanitize valgrind fuzz setup setup-check setup-bench FORCE
 
 all: $(BUILD)/config.status
 	$(inner) all
@@ -126,6 +127,9 @@ coverage:
 	    --disable-static --enable-coverage'
 	@sh build-aux/coverage.sh build-coverage $(COVERAGE_LEAST)
 
+fuzz: setup-check
+	@sh tests/fuzz/run.sh build-fuzz $(SECONDS)
+
 # -- Sources -------------------------------------------------------------------
 
 format:
@@ -135,7 +139,7 @@ clean:
 	@test ! -f $(BUILD)/Makefile || $(MAKE) --silent -C $(BUILD) clean
 
 distclean:
-	rm -rf build build-coverage build-sanitize build-ci-* autom4te.cache
+	rm -rf build build-coverage build-sanitize build-fuzz build-ci-* autom4te.cache
 	rm -f configure configure~ Makefile.in aclocal.m4 m4/libtool.m4 m4/lt*.m4
 	cd build-aux && rm -f ar-lib compile config.guess config.sub depcomp \
 	    install-sh ltmain.sh missing test-driver *~
