@@ -13,6 +13,8 @@
 #include <ctype.h>
 #include <gsasl.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,29 +45,97 @@ static int distrusted(struct p3_sasl *s, int why)
     return 0;
 }
 
+static int is_scram(const struct gsasl *g)
+{
+    return !strncmp(g->name, "SCRAM-", 6);
+}
+
+static int set(struct gsasl *g, Gsasl_property what, const char *value)
+{
+    return value ? gsasl_property_set(g->session, what, value) : GSASL_OK;
+}
+
+/* ---- SCRAM's salted password ---------------------------------------------------- */
+
 /* More would keep this side busy for minutes; servers have 4096 (RFC 7677, 4) to
  * a million. libgsasl takes any number. */
 enum { MOST_ITERATIONS = 2000000 };
 
-/* Whether SCRAM's first challenge, "r=...,s=...,i=4096", is over it. */
-static int wants_too_much(struct p3_text left)
+/* The value of "k=" in SCRAM's "r=...,s=...,i=4096"; data NULL: not there. */
+static struct p3_text field(struct p3_text left, char key)
 {
     while (left.len) {
         const char *comma = memchr(left.data, ',', left.len);
         size_t len = comma ? (size_t)(comma - left.data) : left.len;
-        struct p3_text field = {left.data, len};
-        uint64_t n;
 
-        if (len > 2 && !memcmp(field.data, "i=", 2)) {
-            field = (struct p3_text){left.data + 2, len - 2};
-            if (!p3_reply_number(&field, &n) || n > MOST_ITERATIONS)
-                return 1;
-        }
+        if (len > 2 && left.data[0] == key && left.data[1] == '=')
+            return (struct p3_text){left.data + 2, len - 2};
         len += comma != NULL;
         left = (struct p3_text){left.data + len, left.len - len};
     }
-    return 0;
+    return (struct p3_text){NULL, 0};
 }
+
+/* What SASLprep (RFC 4013) leaves as it is. */
+static int is_plain_ascii(const char *s)
+{
+    for (; *s; s++)
+        if (*s < 0x20 || *s > 0x7E)
+            return 0;
+    return 1;
+}
+
+static int set_salted(struct p3_sasl *s, const struct p3_buf *salt,
+                      uint64_t iterations)
+{
+    struct gsasl *g = s->state;
+    const EVP_MD *md = strstr(g->name, "SHA-256") ? EVP_sha256() : EVP_sha1();
+    const char *password = s->login.password;
+    unsigned char key[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    int size = EVP_MD_get_size(md);
+    int why, i;
+
+    if (!PKCS5_PBKDF2_HMAC(password, (int)strlen(password),
+                           (const unsigned char *)salt->data, (int)salt->len,
+                           (int)iterations, md, size, key))
+        return GSASL_CRYPTO_ERROR;
+    for (i = 0; i < size; i++)
+        snprintf(hex + 2 * (size_t)i, 3, "%02x", key[i]);
+    why = set(g, GSASL_SCRAM_SALTED_PASSWORD, hex);
+    OPENSSL_cleanse(key, sizeof key);
+    OPENSSL_cleanse(hex, sizeof hex);
+    return why;
+}
+
+/*
+ * Takes the salt and the count of the first challenge. libgsasl would leave
+ * copies of a password behind, so it is given the salted one; but for what
+ * SASLprep might change, which takes tables that it has.
+ */
+static int salt_password(struct p3_sasl *s, struct p3_text challenge)
+{
+    struct p3_text count = field(challenge, 'i');
+    struct p3_buf salt;
+    uint64_t n;
+    int why = GSASL_OK;
+
+    if (!count.data)
+        return GSASL_OK;
+    if (!p3_reply_number(&count, &n) || !n || n > MOST_ITERATIONS)
+        return GSASL_MECHANISM_PARSE_ERROR;
+    if (!is_plain_ascii(s->login.password))
+        return set(s->state, GSASL_PASSWORD, s->login.password);
+    p3_buf_init(&salt, 0, 0);
+    if (p3_base64_decode(field(challenge, 's'), &salt) && salt.len)
+        why = set_salted(s, &salt, n);
+    else
+        why = GSASL_MECHANISM_PARSE_ERROR;
+    p3_buf_release(&salt);
+    return why;
+}
+
+/* ---- A step -------------------------------------------------------------------- */
 
 static int step(struct p3_sasl *s, struct p3_text challenge, struct p3_buf *out)
 {
@@ -74,13 +144,10 @@ static int step(struct p3_sasl *s, struct p3_text challenge, struct p3_buf *out)
     size_t len = 0;
     int why, ok;
 
-    if (!strncmp(g->name, "SCRAM-", 6) && wants_too_much(challenge)) {
-        p3_error_set(s->error, POP3_ERROR_MALFORMED,
-                     "AUTH %s: an iteration count that cannot be", g->name);
-        return 0;
-    }
-    why = gsasl_step(g->session, challenge.data, challenge.len, &response,
-                     &len);
+    why = is_scram(g) ? salt_password(s, challenge) : GSASL_OK;
+    if (!why)
+        why = gsasl_step(g->session, challenge.data, challenge.len, &response,
+                         &len);
     s->incomplete = why != GSASL_OK;
     if (why == GSASL_MALLOC_ERROR)
         return failed(s, g->name, why);
@@ -98,12 +165,12 @@ static int step(struct p3_sasl *s, struct p3_text challenge, struct p3_buf *out)
 }
 
 /* libgsasl frees what it copied without wiping it. */
-static void wipe(Gsasl_session *session)
+static void wipe(Gsasl_session *session, Gsasl_property what)
 {
-    const char *password = gsasl_property_fast(session, GSASL_PASSWORD);
+    const char *secret = gsasl_property_fast(session, what);
 
-    if (password)
-        OPENSSL_cleanse((char *)(uintptr_t)password, strlen(password));
+    if (secret)
+        OPENSSL_cleanse((char *)(uintptr_t)secret, strlen(secret));
 }
 
 static void end(struct p3_sasl *s)
@@ -111,18 +178,14 @@ static void end(struct p3_sasl *s)
     struct gsasl *g = s->state;
 
     if (g->session) {
-        wipe(g->session);
+        wipe(g->session, GSASL_PASSWORD);
+        wipe(g->session, GSASL_SCRAM_SALTED_PASSWORD);
         gsasl_finish(g->session);
     }
     if (g->library)
         gsasl_done(g->library);
     free(g);
     s->state = NULL;
-}
-
-static int set(struct gsasl *g, Gsasl_property what, const char *value)
-{
-    return value ? gsasl_property_set(g->session, what, value) : GSASL_OK;
 }
 
 /* Who, where, and, under TLS, what ties the login to this very session. */
@@ -132,7 +195,7 @@ static int describe(struct gsasl *g, const struct p3_sasl_login *login)
                    !strcmp(login->binding_name, "tls-exporter");
     int why = set(g, GSASL_AUTHID, login->user);
 
-    if (!why)
+    if (!why && !is_scram(g))
         why = set(g, GSASL_PASSWORD, login->password);
     if (!why)
         why = set(g, GSASL_SERVICE, "pop");
