@@ -182,14 +182,10 @@ static int get_headers(struct session *s, const struct lister *l, uint64_t n,
                        struct headers *h)
 {
     size_t length = 0;
-    int rc;
 
     memset(h, 0, sizeof *h);
-    rc = optional(s, pop3_top_begin(s->c, n, 0), "TOP");
-    if (rc == 1)
-        rc = optional(s, read_header(s->c, l->room, &length), "TOP");
-    if (rc < 1)
-        return rc;
+    if (pop3_top_begin(s->c, n, 0) || read_header(s->c, l->room, &length))
+        return session_message_failed(s, STAGE_SESSION, n) ? 0 : -1;
     if (headers_find(l->room, length, h)) {
         l->decode(h);
         return 0;
@@ -464,6 +460,11 @@ void cmd_dl(struct session *s)
 
     if (s->o->keep) {
         show_error("--keep", "this program lacks it yet");
+        session_end(s, STATUS_USAGE);
+        return;
+    }
+    if (!*s->o->args[ARG_FIRST]) {
+        show_error("MAILDIR", "no name");
         session_end(s, STATUS_USAGE);
         return;
     }

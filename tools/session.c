@@ -306,6 +306,8 @@ void session_quit(struct session *s)
         pop3_shutdown(s->c);
     } else if (pop3_quit(s->c)) {
         session_failed(s, STAGE_SESSION, "QUIT");
+        session_end(s, status_of(pop3_error_code(s->c), STAGE_SESSION,
+                                 pop3_resp(s->c)));
     }
 }
 

@@ -61,13 +61,14 @@ static int is_ignored(int signal_number)
            action.sa_handler == SIG_IGN;
 }
 
-/* Else the next socket or file would become 0, 1 or 2, and be written to. */
+/* Else the next socket or file would become 0, 1 or 2, and be written to. What
+ * is written to these fails, and so is told. */
 static void fill_standard_descriptors(void)
 {
     int fd;
 
     do
-        fd = open("/dev/null", O_RDWR);
+        fd = open("/dev/null", O_RDONLY);
     while (fd >= 0 && fd <= 2);
     if (fd > 2)
         close(fd);
