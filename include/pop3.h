@@ -294,7 +294,9 @@ void pop3_set_verify(pop3 *c, int verify);
 
 /*
  * The name for SNI and for the certificate, where it is not the host that is
- * connected to; NULL: that host.  POP3_ERROR_MEMORY
+ * connected to, nor what a specification says; NULL: those.
+ *   POP3_ERROR_ARGUMENT  no name that can be
+ *   POP3_ERROR_MEMORY
  */
 pop3_code pop3_set_server_name(pop3 *c, const char *name);
 

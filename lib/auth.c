@@ -39,13 +39,19 @@ pop3_code p3_insecure(pop3 *c, const char *what)
 
 pop3_code pop3_user(pop3 *c, const char *name)
 {
-    return p3_call(c, &USER, "%s", name);
+    pop3_code rc = p3_enter(c);
+
+    if (!rc)
+        rc = p3_check_given(c, "the user name", name);
+    return rc ? rc : p3_call(c, &USER, "%s", name);
 }
 
 pop3_code pop3_pass(pop3 *c, const char *password)
 {
     pop3_code rc = p3_enter(c);
 
+    if (!rc)
+        rc = p3_check_given(c, "the password", password);
     if (rc)
         return rc;
     if (!p3_may_reveal(c))
@@ -55,12 +61,22 @@ pop3_code pop3_pass(pop3 *c, const char *password)
 
 pop3_code pop3_rpop(pop3 *c, const char *user)
 {
-    return p3_call(c, &RPOP, "%s", user);
+    pop3_code rc = p3_enter(c);
+
+    if (!rc)
+        rc = p3_check_given(c, "the user name", user);
+    return rc ? rc : p3_call(c, &RPOP, "%s", user);
 }
 
 pop3_code pop3_apop_digest(pop3 *c, const char *user, const char *digest)
 {
-    return p3_call(c, &APOP, "%s %s", user, digest);
+    pop3_code rc = p3_enter(c);
+
+    if (!rc)
+        rc = p3_check_given(c, "the user name", user);
+    if (!rc)
+        rc = p3_check_given(c, "the digest", digest);
+    return rc ? rc : p3_call(c, &APOP, "%s %s", user, digest);
 }
 
 /* MD5 of the timestamp and the password, in hexadecimal (RFC 1939, 7). */
@@ -89,6 +105,8 @@ pop3_code pop3_apop(pop3 *c, const char *user, const char *password)
     char hex[33];
     pop3_code rc = p3_enter(c);
 
+    if (!rc)
+        rc = p3_check_given(c, "the password", password);
     if (rc)
         return rc;
     if (!c->challenge)

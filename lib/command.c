@@ -121,6 +121,8 @@ pop3_code pop3_lang(pop3 *c, const char *tag)
 {
     pop3_code rc = p3_enter(c);
 
+    if (!rc)
+        rc = p3_check_given(c, "the language", tag);
     if (!rc && !*tag) /* which would be answered with a list */
         rc = p3_fail(c, POP3_ERROR_ARGUMENT, "LANG: no language");
     return rc ? rc : p3_call(c, &LANG, "%s", tag);
@@ -192,12 +194,19 @@ static int authenticates(const char *name)
 pop3_code pop3_command(pop3 *c, const char *line, pop3_shape shape)
 {
     struct p3_verb verb = {.shape = shape, .raw = 1};
+    pop3_code rc = p3_enter(c);
+    const char *name;
+    size_t n;
 
-    const char *name = line + strspn(line, " \t");
-
-    snprintf(verb.name, sizeof verb.name, "%.*s", (int)strcspn(name, " \t"),
-             name);
-    verb.authenticates = authenticates(verb.name);
+    if (!rc)
+        rc = p3_check_given(c, "the command", line && *line ? line : NULL);
+    if (rc)
+        return rc;
+    name = line + strspn(line, " \t");
+    n = strcspn(name, " \t");
+    snprintf(verb.name, sizeof verb.name, "%.*s", (int)n, name);
+    /* "AUTH" alone asks for a list. */
+    verb.authenticates = authenticates(verb.name) && name[n];
     return p3_call(c, &verb, "%s", line);
 }
 

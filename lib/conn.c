@@ -59,6 +59,13 @@ pop3_code p3_enter(pop3 *c)
     return c->error.code;
 }
 
+const char *p3_server_name(const pop3 *c)
+{
+    if (c->server_name)
+        return c->server_name;
+    return c->spec_name ? c->spec_name : c->host;
+}
+
 const char *p3_peer_name(const pop3 *c, char *buf, size_t size)
 {
     int v6 = strchr(c->host, ':') != NULL;
@@ -134,6 +141,13 @@ static pop3_code check_octets(pop3 *c, const char *what, const char *s,
     return POP3_OK;
 }
 
+pop3_code p3_check_given(pop3 *c, const char *what, const char *argument)
+{
+    if (!argument)
+        return p3_fail(c, POP3_ERROR_ARGUMENT, "%s is missing", what);
+    return POP3_OK;
+}
+
 pop3_code p3_check_line(pop3 *c, const char *what, const char *verb,
                         const char *argument)
 {
@@ -188,6 +202,7 @@ pop3_code p3_queue(pop3 *c, const struct p3_verb *verb, const char *fmt,
     if (!rc)
         rc = enqueue(c, verb);
     if (!rc) {
+        c->challenged = 0;
         put_line(c);
         show_command(c, verb);
     }
@@ -283,7 +298,9 @@ static void begin_body(pop3 *c, const struct p3_verb *verb,
 /* The only place where a reply changes the state. */
 static void apply_effect(pop3 *c, const struct p3_verb *verb)
 {
-    if (verb->authenticates && verb->shape == POP3_SHORT)
+    int ok = !strncmp(c->status.data, "+OK", 3); /* to poplib, "+" is too */
+
+    if (verb->authenticates && verb->shape == POP3_SHORT && ok)
         c->state = POP3_STATE_TRANSACTION;
 }
 
@@ -303,7 +320,8 @@ pop3_code p3_await(pop3 *c)
     pop3_code rc;
     int known;
 
-    start_clock(c);
+    if (!c->challenged) /* else AUTH goes on, on the clock that runs */
+        start_clock(c);
     c->body_octets = 0;
     c->skipped = 0;
     if (p3_stream_push(&c->stream))
@@ -313,6 +331,8 @@ pop3_code p3_await(pop3 *c)
         return rc;
     verb = c->first->verb;
     dequeue(c);
+    if (rc && verb.dialogue) /* nobody knows whose turn it is */
+        return p3_die(c);
     if (rc) /* poplib's rules: a line too long is an answer too */
         return rc;
     if (!known)
@@ -422,8 +442,11 @@ static pop3_code begin(pop3 *c, const char *name, int port)
     if (c->state != POP3_STATE_CLOSED)
         return p3_fail(c, POP3_ERROR_STATE,
                        "connected already: close it first");
-    if (!name || !*name || name[strcspn(name, "\r\n")])
+    if (!name || !*name)
         return p3_fail(c, POP3_ERROR_ARGUMENT, "no host name");
+    if (name[strcspn(name, "\r\n")])
+        return p3_fail(c, POP3_ERROR_ARGUMENT,
+                       "the host name contains CR or LF");
     if (strlen(name) > LONGEST_NAME)
         return p3_fail(c, POP3_ERROR_ARGUMENT,
                        "a host name of more than %d octets", LONGEST_NAME);
@@ -431,6 +454,9 @@ static pop3_code begin(pop3 *c, const char *name, int port)
         return p3_fail(c, POP3_ERROR_ARGUMENT,
                        "port %d is not between 1 and 65535", port);
     forget_session(c);
+    free(c->spec_name);
+    c->spec_name = c->next_spec_name;
+    c->next_spec_name = NULL;
     free(c->host);
     c->host = NULL;
     c->port = port;
@@ -565,9 +591,7 @@ static void forget_challenge(pop3 *c)
 
 pop3_code p3_go_tls(pop3 *c)
 {
-    char *name = NULL;
     char peer[300];
-    pop3_code rc;
     struct p3_tls_settings settings = {.ca_file = c->ca_file,
                                        .ca_path = c->ca_path,
                                        .cert = c->cert,
@@ -590,12 +614,9 @@ pop3_code p3_go_tls(pop3 *c)
     settings.peer = p3_peer_name(c, peer, sizeof peer);
     if (c->greeted) /* STLS; else the time of connecting runs already */
         start_connect_clock(c);
-    rc = p3_idn_to_ascii(c->server_name ? c->server_name : c->host, &c->error,
-                         &name);
-    if (!rc)
-        rc = p3_stream_start_tls(&c->stream, &settings, name);
-    free(name);
-    return rc ? p3_die(c) : POP3_OK;
+    if (p3_stream_start_tls(&c->stream, &settings, p3_server_name(c)))
+        return p3_die(c);
+    return POP3_OK;
 }
 
 /* ---- Life ---------------------------------------------------------------------------- */
@@ -662,6 +683,7 @@ void pop3_free(pop3 *c)
     free(c->cert);
     free(c->key);
     free(c->server_name);
+    free(c->spec_name);
     free(c->host);
     free(c);
 }

@@ -67,8 +67,10 @@ struct pop3 {
     pop3_conn_state state;
     struct p3_error death; /* why, where state is DEAD */
     int greeted;
-    char *host; /* the name connected to, for messages and certificates */
-    int port;   /* 0 where unknown */
+    char *host;      /* the name connected to, for messages and certificates */
+    char *spec_name; /* the server's, where a specification tells it apart */
+    char *next_spec_name; /* the same for the connection being begun */
+    int port;             /* 0 where unknown */
 
     /* the queue: commands outstanding, oldest first */
     struct p3_command *first, *last;
@@ -134,6 +136,9 @@ pop3_code p3_await(pop3 *c);
  * comes of it. */
 pop3_code p3_answer(pop3 *c, const struct p3_buf *line);
 
+/* ARGUMENT where a string is NULL. what: the argument, for the message. */
+pop3_code p3_check_given(pop3 *c, const char *what, const char *argument);
+
 /* ARGUMENT where "verb argument" is no line to send: CR, LF, over the limit.
  * what: the argument, for the message, which never shows it. */
 pop3_code p3_check_line(pop3 *c, const char *what, const char *verb,
@@ -160,6 +165,10 @@ void p3_debug(pop3 *c, int level, int from_server, const char *line,
 pop3_code p3_go_tls(pop3 *c);
 
 void p3_forget_capas(pop3 *c);
+
+/* The server's name, for certificates and mechanisms: as set, or as the
+ * specification says, or the host. */
+const char *p3_server_name(const pop3 *c);
 
 /* Who the server is, "mail.example.org:995", for messages. */
 const char *p3_peer_name(const pop3 *c, char *buf, size_t size);

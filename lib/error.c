@@ -61,7 +61,10 @@ static size_t utf8_sequence(const unsigned char *p)
     size_t n = *p >= 0xF0 ? 4 : *p >= 0xE0 ? 3 : *p >= 0xC2 ? 2 : 0;
     size_t i;
 
-    if (*p > 0xF4)
+    /* Overlong forms could hide a control character; surrogates are none. */
+    if (*p > 0xF4 || (*p == 0xE0 && p[1] < 0xA0) ||
+        (*p == 0xED && p[1] > 0x9F) || (*p == 0xF0 && p[1] < 0x90) ||
+        (*p == 0xF4 && p[1] > 0x8F))
         return 0;
     for (i = 1; i < n; i++)
         if ((p[i] & 0xC0) != 0x80)

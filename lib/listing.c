@@ -100,7 +100,7 @@ static pop3_code call_with_size(pop3 *c, struct p3_text line, void *arg)
     const struct size_caller *to = arg;
     pop3_size row;
 
-    if (!p3_reply_size(line, &row))
+    if (!p3_reply_size(line, &row) || !row.number)
         return POP3_ERROR_MALFORMED;
     return to->callback(to->arg, &row) ? stopped(c) : POP3_OK;
 }
@@ -110,7 +110,7 @@ static pop3_code call_with_uid(pop3 *c, struct p3_text line, void *arg)
     const struct uid_caller *to = arg;
     pop3_uid row;
 
-    if (!p3_reply_uid(line, &row))
+    if (!p3_reply_uid(line, &row) || !row.number)
         return POP3_ERROR_MALFORMED;
     return to->callback(to->arg, &row) ? stopped(c) : POP3_OK;
 }
@@ -135,7 +135,7 @@ static pop3_code gather_size(pop3 *c, struct p3_text line, void *arg)
 {
     pop3_size row;
 
-    if (!p3_reply_size(line, &row))
+    if (!p3_reply_size(line, &row) || !row.number)
         return POP3_ERROR_MALFORMED;
     if (!p3_gather_row(arg, &row, sizeof row))
         return p3_error_memory(&c->error);
@@ -146,7 +146,7 @@ static pop3_code gather_uid(pop3 *c, struct p3_text line, void *arg)
 {
     pop3_uid row;
 
-    if (!p3_reply_uid(line, &row))
+    if (!p3_reply_uid(line, &row) || !row.number)
         return POP3_ERROR_MALFORMED;
     if (!p3_gather_text(arg, row.uid, row.length) ||
         !p3_gather_row(arg, &row, sizeof row))
@@ -393,12 +393,19 @@ static pop3_code remember_capa(pop3 *c, struct p3_text line, void *arg)
     return POP3_OK;
 }
 
+/* Refused for now, which says nothing of what the server offers. */
+static int is_later(pop3_resp_kind kind)
+{
+    return kind == POP3_RESP_IN_USE || kind == POP3_RESP_LOGIN_DELAY ||
+           kind == POP3_RESP_SYS_TEMP;
+}
+
 static pop3_code ask_capas(pop3 *c)
 {
     pop3_code rc = p3_call(c, &CAPA, NULL);
 
     p3_forget_capas(c);
-    if (rc == POP3_ERROR_PROTO)
+    if (rc == POP3_ERROR_PROTO && !is_later(pop3_resp(c)))
         c->capa_state = P3_CAPA_REFUSED;
     if (rc)
         return rc;
@@ -451,7 +458,7 @@ pop3_code p3_known_capas(pop3 *c, pop3_capas **out)
     *out = NULL;
     if (c->capa_state == P3_CAPA_UNKNOWN && !c->no_capa)
         rc = ask_capas(c);
-    if (rc == POP3_ERROR_PROTO) {
+    if (rc == POP3_ERROR_PROTO && !is_later(pop3_resp(c))) {
         p3_error_clear(&c->error);
         return POP3_OK;
     }

@@ -96,12 +96,11 @@ static const char *or_empty(const char *s)
 static pop3_code authenticate(pop3 *c, const char *name, const char *user,
                               const char *password)
 {
-    struct p3_sasl s = {
-        .login = {.user = or_empty(user),
-                  .password = or_empty(password),
-                  .host = c->server_name ? c->server_name : c->host,
-                  .port = c->port},
-        .error = &c->error};
+    struct p3_sasl s = {.login = {.user = or_empty(user),
+                                  .password = or_empty(password),
+                                  .host = p3_server_name(c),
+                                  .port = c->port},
+                        .error = &c->error};
     struct p3_buf binding;
     pop3_code rc = check_login(c, &s.login);
 
@@ -122,6 +121,8 @@ pop3_code pop3_auth(pop3 *c, const char *mechanism, const char *user,
 {
     pop3_code rc = p3_enter(c);
 
+    if (!rc)
+        rc = p3_check_given(c, "the mechanism", mechanism);
     return rc ? rc : authenticate(c, mechanism, user, password);
 }
 

@@ -7,6 +7,7 @@
  * lookups (netrc.c), connecting (conn.c), the ways to log in (auth.c).
  */
 #include "conn.h"
+#include "idn.h"
 #include "local.h"
 #include "spec.h"
 
@@ -102,19 +103,18 @@ static pop3_code connect_by_mode(pop3 *c, const char *host,
     return pop3_stls(c) ? close_failed(c) : POP3_OK;
 }
 
-/* The specification's name for TLS is a setting as long as this takes, and not
- * at all where the caller has set a name of his own. */
+/* The specification's name counts as long as the connection lasts, but for a
+ * caller's who has set a name of his own. */
 static pop3_code connect_under_name(pop3 *c, const char *host,
                                     const pop3_spec *spec)
 {
-    pop3_code rc;
+    pop3_code rc = p3_idn_to_ascii(spec->server_name, &c->error,
+                                   &c->next_spec_name);
 
-    c->server_name = p3_strdup(spec->server_name);
-    if (!c->server_name)
-        return p3_error_memory(&c->error);
-    rc = connect_by_mode(c, host, spec);
-    free(c->server_name);
-    c->server_name = NULL;
+    if (!rc)
+        rc = connect_by_mode(c, host, spec);
+    free(c->next_spec_name); /* where it did not come to a connection */
+    c->next_spec_name = NULL;
     return rc;
 }
 
@@ -124,7 +124,7 @@ pop3_code pop3_connect_spec(pop3 *c, const pop3_spec *spec)
     const char *host = spec->tcp_host ? spec->tcp_host : name;
 
     p3_error_clear(&c->error);
-    if (!c->server_name && name && strcmp(host, name) != 0)
+    if (name && strcmp(host, name) != 0)
         return connect_under_name(c, host, spec);
     return connect_by_mode(c, host, spec);
 }

@@ -6,6 +6,7 @@
  * what a setting does stands where it is used.
  */
 #include "conn.h"
+#include "idn.h"
 
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -139,7 +140,17 @@ pop3_code pop3_set_tls_floor(pop3 *c, pop3_tls_version version)
 
 pop3_code pop3_set_server_name(pop3 *c, const char *name)
 {
-    return set_string(c, &c->server_name, name);
+    char *ascii = NULL;
+
+    p3_error_clear(&c->error);
+    if (name && (!*name || strlen(name) > 255))
+        return p3_fail(c, POP3_ERROR_ARGUMENT,
+                       "a server's name has 1 to 255 octets");
+    if (name && p3_idn_to_ascii(name, &c->error, &ascii))
+        return c->error.code;
+    free(c->server_name);
+    c->server_name = ascii;
+    return POP3_OK;
 }
 
 void pop3_set_ssl_ctx(pop3 *c, struct ssl_ctx_st *ctx)

@@ -264,6 +264,8 @@ static pop3_code timed_out(struct p3_stream *s)
     if (is_over(s))
         return p3_error_set(s->error, POP3_ERROR_TIMEOUT,
                             "timed out: the time for all of it is over");
+    if (s->timeout_ms <= 0) /* a caller's stream has a time of its own */
+        return p3_error_set(s->error, POP3_ERROR_TIMEOUT, "timed out");
     return p3_error_set(s->error, POP3_ERROR_TIMEOUT,
                         "timed out: nothing came for %d.%03d s",
                         s->timeout_ms / 1000, s->timeout_ms % 1000);
@@ -306,6 +308,12 @@ static int wanted(int64_t status)
 
 /* ---- Bytes -------------------------------------------------------------------- */
 
+/* A caller's stream that tells of more than it was asked for is not believed. */
+static int64_t in_range(int64_t n, size_t size)
+{
+    return n > 0 && (uint64_t)n > size ? POP3_STREAM_FAILED : n;
+}
+
 /*
  * Sends what can go now; *want says what the rest waits for, 0 where nothing is
  * left. A link that takes no more may still hold the server's last words, so
@@ -317,7 +325,7 @@ static pop3_code push(struct p3_stream *s, int *want)
 
     *want = 0;
     while (s->out.len) {
-        n = s->io.write(s->arg, s->out.data, s->out.len);
+        n = in_range(s->io.write(s->arg, s->out.data, s->out.len), s->out.len);
         if (n <= 0)
             break;
         p3_buf_consume(&s->out, (size_t)n);
@@ -354,7 +362,7 @@ pop3_code p3_stream_read(struct p3_stream *s, void *data, size_t size,
         rc = push(s, &want);
         if (rc)
             return rc;
-        n = s->io.read(s->arg, data, size);
+        n = in_range(s->io.read(s->arg, data, size), size);
         if (n >= 0)
             break;
         if (!wanted(n))
@@ -384,8 +392,13 @@ static pop3_code handshake(struct p3_stream *s, struct p3_tls *tls)
     return POP3_OK;
 }
 
-static pop3_code start_callers_tls(struct p3_stream *s, const char *name)
+static pop3_code start_callers_tls(struct p3_stream *s, const char *pin,
+                                   const char *name)
 {
+    if (pin)
+        return p3_error_set(s->error, POP3_ERROR_TLS,
+                            "a pin cannot be checked over the caller's own "
+                            "TLS");
     if (s->bottom.start_tls(s->bottom_arg, name) != 1)
         return p3_error_set(s->error, POP3_ERROR_TLS,
                             "the caller's stream could not start TLS");
@@ -401,7 +414,7 @@ pop3_code p3_stream_start_tls(struct p3_stream *s,
     pop3_code rc;
 
     if (s->bottom.start_tls)
-        return start_callers_tls(s, name);
+        return start_callers_tls(s, settings->pin, name);
     rc = p3_tls_new(&s->bottom, s->bottom_arg, settings, name, s->error, &tls);
     if (rc)
         return rc;

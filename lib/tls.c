@@ -348,10 +348,13 @@ void p3_tls_cache_free(struct p3_tls_cache *cache)
 static pop3_code configure(struct p3_tls *tls,
                            const struct p3_tls_settings *set)
 {
+    int floor = set->floor ? set->floor : TLS1_2_VERSION;
     pop3_code rc = POP3_OK;
 
-    SSL_CTX_set_min_proto_version(tls->ctx,
-                                  set->floor ? set->floor : TLS1_2_VERSION);
+    /* What the system forbids stays forbidden. */
+    if (SSL_CTX_get_min_proto_version(tls->ctx) < floor &&
+        !SSL_CTX_set_min_proto_version(tls->ctx, floor))
+        return tls_failed(tls, "no such version of TLS here");
     SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_CLIENT |
                                                  SSL_SESS_CACHE_NO_INTERNAL);
@@ -407,13 +410,26 @@ static pop3_code make_context(struct p3_tls *tls,
     return rc;
 }
 
+/* A session that is resumed is not verified anew: what was in date then must be
+ * so now. */
+static int is_still_valid(const struct p3_tls *tls, SSL_SESSION *session)
+{
+    X509 *cert = SSL_SESSION_get0_peer(session);
+
+    if (SSL_get_verify_mode(tls->ssl) == SSL_VERIFY_NONE)
+        return 1;
+    return cert && X509_cmp_current_time(X509_get0_notBefore(cert)) < 0 &&
+           X509_cmp_current_time(X509_get0_notAfter(cert)) > 0;
+}
+
 /* The last session with the same peer under the same name, should there be one:
  * it saves a round trip in TLS 1.2, and signatures in both. */
 static void resume(struct p3_tls *tls)
 {
     const struct p3_tls_cache *cache = tls->cache;
 
-    if (cache && cache->session && !strcmp(cache->session_peer, tls->peer) &&
+    if (cache && cache->session && is_still_valid(tls, cache->session) &&
+        !strcmp(cache->session_peer, tls->peer) &&
         !strcmp(cache->session_name, tls->name))
         SSL_set_session(tls->ssl, cache->session);
 }
@@ -643,7 +659,7 @@ int p3_tls_handshake(struct p3_tls *tls)
         return check_pin(tls);
     status = outcome(tls, n, "the TLS handshake failed");
     if (status == 0) {
-        p3_error_set(tls->error, POP3_ERROR_TLS,
+        p3_error_set(tls->error, POP3_ERROR_CLOSED,
                      "%s: the server closed the connection during the TLS "
                      "handshake",
                      tls->peer);

@@ -2825,6 +2825,46 @@ START_TEST(a_response_code_is_told_as_a_number_too)
 }
 END_TEST
 
+/* ---- What a caller's language may give for a string ---------------------- */
+
+START_TEST(a_string_that_is_missing_is_an_argument_that_cannot_be)
+{
+    ck_assert_int_eq(pop3_user(c, NULL), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_pass(c, NULL), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_rpop(c, NULL), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_apop(c, NULL, "x"), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_apop(c, "me", NULL), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_apop_digest(c, "me", NULL), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_auth(c, NULL, "me", "x"), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_lang(c, NULL), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_lang(c, ""), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_command(c, NULL, POP3_SHORT), POP3_ERROR_ARGUMENT);
+    ck_assert_int_eq(pop3_command(c, "", POP3_SHORT), POP3_ERROR_ARGUMENT);
+    ck_assert_str_eq(peer_heard(), "");
+    ck_assert_int_eq(pop3_state(c), POP3_STATE_AUTHORIZATION);
+}
+END_TEST
+
+static int64_t read_too_much(void *arg, void *data, size_t size)
+{
+    (void)arg;
+    memset(data, 'x', size);
+    return (int64_t)size + 1;
+}
+
+/* A binding's mistake, which would be an overrun here. */
+START_TEST(a_stream_that_tells_of_more_than_there_is_fails)
+{
+    pop3_stream stream = peer_stream;
+
+    pop3_close(c);
+    stream.close = NULL;
+    stream.read = read_too_much;
+    ck_assert_int_eq(pop3_connect_stream(c, &stream, NULL, "localhost", 0),
+                     POP3_ERROR_IO);
+}
+END_TEST
+
 /* ---- LANG ---------------------------------------------------------------- */
 
 static const struct {
@@ -3152,6 +3192,9 @@ static void add_limits(Suite *s)
 static void add_arguments(Suite *s)
 {
     TCase *t = add_case(s, "arguments and state");
+
+    tcase_add_test(t, a_string_that_is_missing_is_an_argument_that_cannot_be);
+    tcase_add_test(t, a_stream_that_tells_of_more_than_there_is_fails);
 
     tcase_add_loop_test(t, a_line_end_in_an_argument_never_reaches_the_wire, 0,
                         COUNT(arguments));
