@@ -137,7 +137,7 @@ typedef enum {
     POP3_LIMIT_COMMAND = 5   /* octets of a command line, CRLF included; none */
 } pop3_limit;
 
-/* ---- The handle ------------------------------------------------------- */
+/* ---- The handle -------------------------------------------------------- */
 
 /*
  * Makes a handle: default settings, not connected. NULL when out of memory.
@@ -151,12 +151,12 @@ void pop3_free(pop3 *c);
 /* The version of the library that is linked, "0.1.0". A static string. */
 const char *pop3_version(void);
 
-/* ---- Errors and the server's words ------------------------------------ */
+/* ---- Errors and the server's words ------------------------------------- */
 
 /*
  * What went wrong last, one line for people, without a full stop; "" after
- * success, and after pop3_close and pop3_shutdown. The server's words in it have control characters made harmless.
- * Belongs to c, until the next call on c.
+ * success, and after pop3_close and pop3_shutdown. The server's words in it have
+ * control characters made harmless. Belongs to c, until the next call on c.
  */
 const char *pop3_error(const pop3 *c);
 
@@ -249,8 +249,8 @@ pop3_code pop3_set_limit(pop3 *c, pop3_limit which, uint64_t n);
  * The certificates of the authorities that are believed: a PEM file, or a
  * folder as c_rehash makes it. Each replaces the system's store (and is added
  * to the other, where both are set); NULL: the system's again. Read at the
- * handshake: a file that is not there is POP3_ERROR_TLS then, never silently
- * another store.  POP3_ERROR_MEMORY
+ * first handshake after a setting of TLS: a file that is not there is
+ * POP3_ERROR_TLS then, never silently another store.  POP3_ERROR_MEMORY
  */
 pop3_code pop3_set_ca_file(pop3 *c, const char *path);
 pop3_code pop3_set_ca_path(pop3 *c, const char *path);
@@ -363,7 +363,7 @@ void pop3_set_debug(pop3 *c, pop3_debug_sink sink, void *arg);
  */
 void pop3_set_debuglevel(pop3 *c, int level);
 
-/* ---- Connecting --------------------------------------------------------- */
+/* ---- Connecting -------------------------------------------------------- */
 
 /*
  * Connects by TCP, all addresses of host raced as RFC 8305 does, and reads the
@@ -461,7 +461,7 @@ void pop3_close(pop3 *c);
  * whatever QUIT says. */
 void pop3_shutdown(pop3 *c);
 
-/* ---- Logging in --------------------------------------------------------- */
+/* ---- Logging in -------------------------------------------------------- */
 
 /*
  * USER (RFC 1939, 7). The name goes out as the octets it is.
@@ -557,7 +557,7 @@ pop3_code pop3_login(pop3 *c, const char *user, const char *password);
  */
 const char *pop3_login_method(const pop3 *c);
 
-/* ---- Capabilities and what they offer ------------------------------------- */
+/* ---- Capabilities and what they offer ---------------------------------- */
 
 /* A capability: its name as sent, and its arguments, words as sent. */
 typedef struct {
@@ -626,7 +626,7 @@ pop3_code pop3_stls(pop3 *c);
  * codes of every command. */
 pop3_code pop3_utf8(pop3 *c);
 
-/* ---- The maildrop ---------------------------------------------------------- */
+/* ---- The maildrop ------------------------------------------------------ */
 
 /* The answer to STAT. */
 typedef struct {
@@ -733,7 +733,7 @@ pop3_code pop3_rset(pop3 *c);
 /* Does nothing but keep the session alive (NOOP, RFC 1939, 5). */
 pop3_code pop3_noop(pop3 *c);
 
-/* ---- Messages ---------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------- */
 
 /* A line: its text without the line end, NUL behind it; what it had on the
  * wire, its end included and a stuffed dot not. */
@@ -829,7 +829,7 @@ pop3_code pop3_body_fd(pop3 *c, int fd, pop3_line_end ends, uint64_t *octets);
  * and the final one not counted. */
 uint64_t pop3_body_octets(const pop3 *c);
 
-/* ---- A Maildir ------------------------------------------------------------------ */
+/* ---- A Maildir --------------------------------------------------------- */
 
 typedef struct pop3_maildir pop3_maildir;
 
@@ -853,7 +853,7 @@ void pop3_maildir_close(pop3_maildir *maildir);
  */
 pop3_code pop3_body_maildir(pop3 *c, pop3_maildir *maildir, uint64_t *octets);
 
-/* ---- What the library does not know ----------------------------------------------- */
+/* ---- What the library does not know ------------------------------------ */
 
 /*
  * Sends any command, a line without its end, and reads its status line; the
@@ -873,7 +873,7 @@ pop3_code pop3_command(pop3 *c, const char *line, pop3_shape shape);
 pop3_code pop3_send_line(pop3 *c, const char *line);
 pop3_code pop3_read_line(pop3 *c, pop3_line *out);
 
-/* ---- Where to connect, and as whom -------------------------------------------------- */
+/* ---- Where to connect, and as whom ------------------------------------- */
 
 typedef enum {
     POP3_MODE_SSL = 0,  /* TLS from the first byte */

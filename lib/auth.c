@@ -20,7 +20,7 @@ static const struct p3_verb AUTH = {
     .name = "AUTH", .authenticates = 1, .dialogue = 1};
 static const struct p3_verb STLS = {.name = "STLS"};
 
-/* ---- The commands ---------------------------------------------------------------- */
+/* ---- The commands ------------------------------------------------------ */
 
 int p3_may_reveal(const pop3 *c)
 {
@@ -150,7 +150,7 @@ pop3_code pop3_stls(pop3 *c)
     return p3_go_tls(c);
 }
 
-/* ---- AUTH ----------------------------------------------------------------------- */
+/* ---- AUTH -------------------------------------------------------------- */
 
 /* More challenges than any mechanism has. */
 enum { MOST_CHALLENGES = 16 };

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-/* ---- Pulling ------------------------------------------------------------------ */
+/* ---- Pulling ----------------------------------------------------------- */
 
 static pop3_code no_body(pop3 *c)
 {
@@ -164,7 +164,7 @@ pop3_code pop3_next_line(pop3 *c, pop3_line *out)
     return rc ? rc : p3_next_line(c, c->limits[POP3_LIMIT_LINE], out);
 }
 
-/* ---- Into a callback -------------------------------------------------------------- */
+/* ---- Into a callback --------------------------------------------------- */
 
 pop3_code pop3_each_line(pop3 *c, pop3_line_callback callback, void *arg)
 {
@@ -181,7 +181,7 @@ pop3_code pop3_each_line(pop3 *c, pop3_line_callback callback, void *arg)
     return rc;
 }
 
-/* ---- Into memory ---------------------------------------------------------------------- */
+/* ---- Into memory ------------------------------------------------------- */
 
 static pop3_code gather_lines(pop3 *c, struct p3_gathered *g)
 {
@@ -241,7 +241,7 @@ void pop3_lines_free(pop3_lines *lines)
     p3_gather_free(lines);
 }
 
-/* ---- Into a descriptor ------------------------------------------------------------------ */
+/* ---- Into a descriptor ------------------------------------------------- */
 
 /* Writes the body to its end or to the first write that fails. */
 static pop3_code pour(pop3 *c, struct p3_sink *sink, int *why)

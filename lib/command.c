@@ -26,7 +26,7 @@ static const struct p3_verb LANG_LIST = {.name = "LANG", .shape = POP3_LONG};
 static const struct p3_verb UTF8 = {.name = "UTF8"};
 static const struct p3_verb QUIT = {.name = "QUIT"};
 
-/* ---- The maildrop ------------------------------------------------------------- */
+/* ---- The maildrop ------------------------------------------------------ */
 
 pop3_code pop3_stat(pop3 *c, pop3_totals *out)
 {
@@ -135,7 +135,7 @@ pop3_code pop3_lang_list(pop3 *c, pop3_lines **out)
     return rc ? rc : pop3_body_lines(c, out);
 }
 
-/* ---- Messages ---------------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------- */
 
 pop3_code pop3_retr_begin(pop3 *c, uint64_t number)
 {
@@ -161,7 +161,7 @@ pop3_code pop3_top(pop3 *c, uint64_t number, uint64_t lines, pop3_lines **out)
     return rc ? rc : pop3_body_lines(c, out);
 }
 
-/* ---- Leaving ------------------------------------------------------------------------- */
+/* ---- Leaving ----------------------------------------------------------- */
 
 pop3_code pop3_quit(pop3 *c)
 {
@@ -183,7 +183,7 @@ void pop3_shutdown(pop3 *c)
     pop3_close(c);
 }
 
-/* ---- What the library does not know ----------------------------------------------------- */
+/* ---- What the library does not know ------------------------------------ */
 
 static int authenticates(const char *name)
 {

@@ -19,7 +19,7 @@
 /* RFC 1035, 2.3.4. */
 enum { LONGEST_NAME = 255 };
 
-/* ---- Errors ------------------------------------------------------------------ */
+/* ---- Errors ------------------------------------------------------------ */
 
 pop3_code p3_fail(pop3 *c, pop3_code code, const char *fmt, ...)
 {
@@ -84,7 +84,7 @@ void p3_debug(pop3 *c, int level, int from_server, const char *line,
         c->debug(c->debug_arg, from_server, line, length);
 }
 
-/* ---- The queue ------------------------------------------------------------------ */
+/* ---- The queue --------------------------------------------------------- */
 
 static void start_clock(pop3 *c)
 {
@@ -210,7 +210,7 @@ pop3_code p3_queue(pop3 *c, const struct p3_verb *verb, const char *fmt,
     return rc;
 }
 
-/* ---- Replies --------------------------------------------------------------------- */
+/* ---- Replies ----------------------------------------------------------- */
 
 static pop3_code read_line(pop3 *c, uint64_t limit, struct p3_line *out)
 {
@@ -390,7 +390,7 @@ pop3_code p3_answer(pop3 *c, const struct p3_buf *line)
     return p3_await(c);
 }
 
-/* ---- Dialogues ----------------------------------------------------------------------- */
+/* ---- Dialogues --------------------------------------------------------- */
 
 pop3_code p3_send_raw(pop3 *c, const char *line)
 {
@@ -415,7 +415,7 @@ pop3_code p3_read_raw(pop3 *c, struct p3_line *out)
     return read_line(c, c->limits[POP3_LIMIT_REPLY], out);
 }
 
-/* ---- Connecting -------------------------------------------------------------------- */
+/* ---- Connecting -------------------------------------------------------- */
 
 static void start_connect_clock(pop3 *c)
 {
@@ -619,7 +619,7 @@ pop3_code p3_go_tls(pop3 *c)
     return POP3_OK;
 }
 
-/* ---- Life ---------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------- */
 
 pop3 *pop3_new(void)
 {

@@ -173,7 +173,7 @@ const char *p3_server_name(const pop3 *c);
 /* Who the server is, "mail.example.org:995", for messages. */
 const char *p3_peer_name(const pop3 *c, char *buf, size_t size);
 
-/* ---- body.c ---- */
+/* ---- body.c ------------------------------------------------------------ */
 
 /* The next piece or line of the current body, as pop3_next_slice and
  * pop3_next_line, c having been entered. limit: octets of a line, 0 for none. */

@@ -55,7 +55,7 @@ static int set(struct gsasl *g, Gsasl_property what, const char *value)
     return value ? gsasl_property_set(g->session, what, value) : GSASL_OK;
 }
 
-/* ---- SCRAM's salted password ---------------------------------------------------- */
+/* ---- SCRAM's salted password ------------------------------------------- */
 
 /* More would keep this side busy for minutes; servers have 4096 (RFC 7677, 4) to
  * a million. libgsasl takes any number. */
@@ -135,7 +135,7 @@ static int salt_password(struct p3_sasl *s, struct p3_text challenge)
     return why;
 }
 
-/* ---- A step -------------------------------------------------------------------- */
+/* ---- A step ------------------------------------------------------------ */
 
 static int step(struct p3_sasl *s, struct p3_text challenge, struct p3_buf *out)
 {

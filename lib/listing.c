@@ -20,7 +20,7 @@ static const struct p3_verb UIDL = {
 static const struct p3_verb CAPA = {
     .name = "CAPA", .shape = POP3_LONG, .rows = 1};
 
-/* ---- The walk ------------------------------------------------------------------ */
+/* ---- The walk ---------------------------------------------------------- */
 
 /* What is done with a line: POP3_OK, an error that ends the walk, or, where it
  * does not parse, POP3_ERROR_MALFORMED, which does not. */
@@ -78,7 +78,7 @@ static pop3_code call_and_walk(pop3 *c, const struct p3_verb *verb,
     return rc ? rc : walk(c, verb, take, arg);
 }
 
-/* ---- Rows to a callback ------------------------------------------------------------ */
+/* ---- Rows to a callback ------------------------------------------------ */
 
 struct size_caller {
     pop3_size_callback callback;
@@ -129,7 +129,7 @@ pop3_code pop3_each_uid(pop3 *c, pop3_uid_callback callback, void *arg)
     return call_and_walk(c, &UIDL, call_with_uid, &to);
 }
 
-/* ---- Rows in memory ------------------------------------------------------------------ */
+/* ---- Rows in memory ---------------------------------------------------- */
 
 static pop3_code gather_size(pop3 *c, struct p3_text line, void *arg)
 {
@@ -271,7 +271,7 @@ const pop3_uid *pop3_uidl_find(const pop3_uids *uids, uint64_t number)
                     is_ascending(uids), number);
 }
 
-/* ---- Capabilities ------------------------------------------------------------------------ */
+/* ---- Capabilities ------------------------------------------------------ */
 
 /* The words of a line: a name and its arguments. */
 static int gather_capa(struct p3_gathered *g, struct p3_text line)
@@ -478,7 +478,7 @@ pop3_code p3_offers(pop3 *c, const char *name, int *offered)
     return rc;
 }
 
-/* ---- What capabilities say ------------------------------------------------------------ */
+/* ---- What capabilities say --------------------------------------------- */
 
 int pop3_capa_sasl(const pop3_capas *capas, const char *mechanism)
 {

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- One mechanism --------------------------------------------------------------- */
+/* ---- One mechanism ----------------------------------------------------- */
 
 /* What would end a field of a response early, or be another one's. */
 static int has_control(const char *s)
@@ -126,7 +126,7 @@ pop3_code pop3_auth(pop3 *c, const char *mechanism, const char *user,
     return rc ? rc : authenticate(c, mechanism, user, password);
 }
 
-/* ---- A caller's mechanism ---------------------------------------------------------- */
+/* ---- A caller's mechanism ---------------------------------------------- */
 
 struct callers {
     pop3_sasl_callback callback;
@@ -167,7 +167,7 @@ pop3_code pop3_auth_callback(pop3 *c, const char *mechanism, int flags,
     return rc ? rc : run_mechanism(c, &s);
 }
 
-/* ---- The policy ------------------------------------------------------------------------ */
+/* ---- The policy -------------------------------------------------------- */
 
 /* By strength. None of these shows the password to who listens. */
 static const char *const proving[] = {

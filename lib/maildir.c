@@ -25,7 +25,7 @@
 /* A name that is taken is somebody's mistake; so many in a row are a fault. */
 enum { TRIES = 16 };
 
-/* ---- Names -------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------- */
 
 void p3_maildir_escape_host(const char *host, char *out, size_t size)
 {
@@ -71,7 +71,7 @@ static void find_random(pop3_maildir *m)
         m->random = 0;
 }
 
-/* ---- Opening ------------------------------------------------------------ */
+/* ---- Opening ----------------------------------------------------------- */
 
 static pop3_code cannot(pop3 *c, const pop3_maildir *m, const char *what,
                         int err)
@@ -225,7 +225,7 @@ void pop3_maildir_close(pop3_maildir *maildir)
     free(maildir);
 }
 
-/* ---- Delivery ----------------------------------------------------------- */
+/* ---- Delivery ---------------------------------------------------------- */
 
 /* A message on its way. */
 struct delivery {

@@ -29,7 +29,7 @@ struct pop3_netrc {
     size_t count;
 };
 
-/* ---- Words -------------------------------------------------------------- */
+/* ---- Words ------------------------------------------------------------- */
 
 /* How far the text is parsed. */
 struct scan {
@@ -132,7 +132,7 @@ static pop3_code next_word(struct scan *s, struct word *w)
     return POP3_OK;
 }
 
-/* ---- Entries ------------------------------------------------------------ */
+/* ---- Entries ----------------------------------------------------------- */
 
 enum keyword { NONE, MACHINE, DEFAULT, LOGIN, ACCOUNT, PASSWORD, MACDEF };
 
@@ -312,7 +312,7 @@ static pop3_code parse(pop3_netrc *n, struct p3_error *e)
     return rc;
 }
 
-/* ---- The file ----------------------------------------------------------- */
+/* ---- The file ---------------------------------------------------------- */
 
 static pop3_code unreadable(const char *path, int err, struct p3_error *e)
 {
@@ -476,7 +476,7 @@ int pop3_netrc_is_private(const pop3_netrc *netrc)
     return !netrc || netrc->is_private;
 }
 
-/* ---- Lookups ------------------------------------------------------------ */
+/* ---- Lookups ----------------------------------------------------------- */
 
 /* What an entry is asked for. NULL in it: whatever. */
 struct wanted {

@@ -31,7 +31,7 @@ pop3_code pop3_netrc_load(pop3 *c, const char *path, pop3_netrc **out)
     return p3_netrc_load(path, &c->error, out);
 }
 
-/* ---- The user ----------------------------------------------------------- */
+/* ---- The user ---------------------------------------------------------- */
 
 static pop3_code local_user(pop3 *c, char *name, size_t size)
 {
@@ -76,7 +76,7 @@ pop3_code pop3_spec_user(pop3 *c, const pop3_spec *spec,
     return POP3_OK;
 }
 
-/* ---- Connecting --------------------------------------------------------- */
+/* ---- Connecting -------------------------------------------------------- */
 
 /* Closes what was opened here, which forgets the error, and so it is kept. */
 static pop3_code close_failed(pop3 *c)
@@ -129,7 +129,7 @@ pop3_code pop3_connect_spec(pop3 *c, const pop3_spec *spec)
     return connect_by_mode(c, host, spec);
 }
 
-/* ---- All at once -------------------------------------------------------- */
+/* ---- All at once ------------------------------------------------------- */
 
 struct login {
     const char *user;

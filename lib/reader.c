@@ -78,7 +78,7 @@ static pop3_code fill_or_closed(struct p3_reader *r)
     return rc;
 }
 
-/* ---- Slices ------------------------------------------------------------------ */
+/* ---- Slices ------------------------------------------------------------ */
 
 enum dot { DOT_TEXT, DOT_STUFFED, DOT_END, DOT_NEEDS_MORE };
 
@@ -179,7 +179,7 @@ pop3_code p3_reader_slice(struct p3_reader *r, int by_line,
     return POP3_OK;
 }
 
-/* ---- Lines --------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------- */
 
 static pop3_code too_long(struct p3_reader *r, uint64_t limit)
 {

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- Base64 ------------------------------------------------------------------- */
+/* ---- Base64 ------------------------------------------------------------ */
 
 enum { CHUNK = 3 * 1024 }; /* octets encoded at once */
 
@@ -80,7 +80,7 @@ int p3_base64_decode(struct p3_text text, struct p3_buf *out)
     return 1;
 }
 
-/* ---- The mechanisms -------------------------------------------------------------- */
+/* ---- The mechanisms ---------------------------------------------------- */
 
 static int out_of_memory(struct p3_sasl *s)
 {

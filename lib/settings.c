@@ -18,7 +18,7 @@ const char *pop3_version(void)
     return POP3_VERSION;
 }
 
-/* ---- Settings ------------------------------------------------------------------ */
+/* ---- Settings ---------------------------------------------------------- */
 
 void pop3_set_timeout(pop3 *c, int ms)
 {
@@ -192,7 +192,7 @@ void pop3_set_debuglevel(pop3 *c, int level)
     c->debug_level = level;
 }
 
-/* ---- Accessors --------------------------------------------------------------------- */
+/* ---- Accessors --------------------------------------------------------- */
 
 const char *pop3_error(const pop3 *c)
 {

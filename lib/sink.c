@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- SIGPIPE ------------------------------------------------------------ */
+/* ---- SIGPIPE ----------------------------------------------------------- */
 
 static void only_sigpipe(sigset_t *set)
 {
@@ -71,7 +71,7 @@ static void unguard(struct p3_sink *s)
     s->guarded = 0;
 }
 
-/* ---- Writing ------------------------------------------------------------ */
+/* ---- Writing ----------------------------------------------------------- */
 
 /* As long as it takes: whoever gave a descriptor that does not block is slow,
  * not gone. What is wrong with it the next write says. */
@@ -136,7 +136,7 @@ static void put(struct p3_sink *s, const char *data, size_t len)
     s->used += len;
 }
 
-/* ---- Line ends ---------------------------------------------------------- */
+/* ---- Line ends --------------------------------------------------------- */
 
 /* A CR was the last octet: it stays, unless this slice shows it as CRLF's. */
 static void settle_cr(struct p3_sink *s, char next)
@@ -169,7 +169,7 @@ static void put_lf(struct p3_sink *s, const char *data, size_t len)
     }
 }
 
-/* ---- What others call --------------------------------------------------- */
+/* ---- What others call -------------------------------------------------- */
 
 void p3_sink_init(struct p3_sink *s, int fd, pop3_line_end ends)
 {

@@ -39,7 +39,7 @@ static const struct {
 
 enum { MODES = sizeof modes / sizeof *modes };
 
-/* ---- Pieces ------------------------------------------------------------- */
+/* ---- Pieces ------------------------------------------------------------ */
 
 static struct part whole(const char *text)
 {
@@ -96,7 +96,7 @@ static int parse_port(struct part digits)
     return n <= 65535 ? n : 0;
 }
 
-/* ---- Hosts: each says what is wrong, NULL for nothing ------------------- */
+/* ---- Hosts: each says what is wrong, NULL for nothing ------------------ */
 
 /* A name, an IPv4 address, or what stands in brackets. */
 static const char *bad_host(struct part host)
@@ -188,7 +188,7 @@ static const char *parse_address(struct part text, struct parts *p)
     return why ? why : take_port(text, &p->port);
 }
 
-/* ---- Accounts ----------------------------------------------------------- */
+/* ---- Accounts ---------------------------------------------------------- */
 
 /* The host of an account of the form user@host is the server's name, unless
  * machine itself has one beside the host to connect to. */
@@ -226,7 +226,7 @@ static const char *parse_account(const pop3_netrc_entry *entry, struct parts *p)
                : NULL;
 }
 
-/* ---- The result --------------------------------------------------------- */
+/* ---- The result -------------------------------------------------------- */
 
 /* One block: the specification, and its strings behind it. */
 struct block {

@@ -36,7 +36,7 @@ int64_t p3_now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* ---- The socket as a pop3_stream ---------------------------------------- */
+/* ---- The socket as a pop3_stream --------------------------------------- */
 
 /* Says what errno means for a link that was up. */
 static int link_failed(struct p3_socket *sock)
@@ -172,7 +172,7 @@ static int prepare_socket(int fd)
     return 1;
 }
 
-/* ---- Opening and closing -------------------------------------------------- */
+/* ---- Opening and closing ----------------------------------------------- */
 
 void p3_stream_init(struct p3_stream *s, struct p3_error *error)
 {
@@ -239,7 +239,7 @@ void p3_stream_close(struct p3_stream *s)
     s->is_tls = 0;
 }
 
-/* ---- Waiting ----------------------------------------------------------------- */
+/* ---- Waiting ----------------------------------------------------------- */
 
 /* How long a wait may be: the timeout or what is left until the deadline,
  * whichever is shorter; -1 for ever. */
@@ -306,7 +306,7 @@ static int wanted(int64_t status)
     return status == POP3_STREAM_WANT_WRITE ? POP3_STREAM_WRITE : 0;
 }
 
-/* ---- Bytes -------------------------------------------------------------------- */
+/* ---- Bytes ------------------------------------------------------------- */
 
 /* A caller's stream that tells of more than it was asked for is not believed. */
 static int64_t in_range(int64_t n, size_t size)
@@ -375,7 +375,7 @@ pop3_code p3_stream_read(struct p3_stream *s, void *data, size_t size,
     return POP3_OK;
 }
 
-/* ---- TLS and what the outside may know ---------------------------------------- */
+/* ---- TLS and what the outside may know --------------------------------- */
 
 static pop3_code handshake(struct p3_stream *s, struct p3_tls *tls)
 {

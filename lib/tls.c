@@ -45,7 +45,7 @@ struct p3_tls_cache {
     char *session_name;
 };
 
-/* ---- The stream below as a BIO ---------------------------------------------- */
+/* ---- The stream below as a BIO ----------------------------------------- */
 
 static int bio_result(BIO *bio, struct p3_tls *tls, int64_t n)
 {
@@ -106,7 +106,7 @@ static BIO *new_bio(struct p3_tls *tls)
     return bio;
 }
 
-/* ---- Messages ------------------------------------------------------------------ */
+/* ---- Messages ---------------------------------------------------------- */
 
 /* OpenSSL's reason, for people; what it queued is dropped. */
 static pop3_code tls_failed(struct p3_tls *tls, const char *what)
@@ -213,7 +213,7 @@ static pop3_code untrusted(struct p3_tls *tls, int error)
                         *tls->subject ? ")" : "");
 }
 
-/* ---- Settings -------------------------------------------------------------------- */
+/* ---- Settings ---------------------------------------------------------- */
 
 static int is_folder(const char *path)
 {
@@ -310,7 +310,7 @@ static pop3_code load_certificate(struct p3_tls *tls,
     return POP3_OK;
 }
 
-/* ---- What is kept from session to session ------------------------------------------ */
+/* ---- What is kept from session to session ------------------------------ */
 
 /* TLS 1.3 gives its tickets after the handshake, when it likes. */
 static int keep_session(SSL *ssl, SSL_SESSION *session)
@@ -538,7 +538,7 @@ void p3_tls_free(struct p3_tls *tls)
     ERR_clear_error();
 }
 
-/* ---- Handshake, reading, writing ------------------------------------------------- */
+/* ---- Handshake, reading, writing --------------------------------------- */
 
 /* What a call that gave n came to, as a pop3_stream says it. */
 static int64_t outcome(struct p3_tls *tls, int n, const char *what)
@@ -573,7 +573,7 @@ static int handshake_failed(struct p3_tls *tls)
     return POP3_STREAM_FAILED;
 }
 
-/* ---- Pins and bindings ---------------------------------------------------------------- */
+/* ---- Pins and bindings ------------------------------------------------- */
 
 /* base64 of the SHA-256 of the certificate's public key (RFC 7469, 2.4). */
 static int hash_key(const struct p3_tls *tls, char out[64])

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- Arguments ---------------------------------------------------------- */
+/* ---- Arguments --------------------------------------------------------- */
 
 static uint64_t number_at(const struct session *s, int i)
 {
@@ -50,7 +50,7 @@ static int check_messages(struct session *s)
     return 1;
 }
 
-/* ---- check -------------------------------------------------------------- */
+/* ---- check ------------------------------------------------------------- */
 
 static void show_totals(struct session *s, uint64_t messages, uint64_t octets)
 {
@@ -82,7 +82,7 @@ void cmd_check(struct session *s)
         session_note(s, STATUS_NO_MAIL);
 }
 
-/* ---- list --------------------------------------------------------------- */
+/* ---- list -------------------------------------------------------------- */
 
 /* More than any header needs; what stands behind is not looked at. */
 enum { HEADER_ROOM = 256 * 1024 };
@@ -296,7 +296,7 @@ void cmd_list(struct session *s)
     free(l.room);
 }
 
-/* ---- retr, top ---------------------------------------------------------- */
+/* ---- retr, top --------------------------------------------------------- */
 
 /*
  * Writes the message that has begun: 0; or -1. Where standard output takes no
@@ -347,7 +347,7 @@ void cmd_top(struct session *s)
         write_message(s, n);
 }
 
-/* ---- capa --------------------------------------------------------------- */
+/* ---- capa -------------------------------------------------------------- */
 
 static void show_capability(struct show *out, const pop3_capability *capability)
 {
@@ -395,7 +395,7 @@ void cmd_capa(struct session *s)
     pop3_capas_free(capas);
 }
 
-/* ---- dele --------------------------------------------------------------- */
+/* ---- dele -------------------------------------------------------------- */
 
 void cmd_dele(struct session *s)
 {
@@ -411,7 +411,7 @@ void cmd_dele(struct session *s)
     }
 }
 
-/* ---- dl ----------------------------------------------------------------- */
+/* ---- dl ---------------------------------------------------------------- */
 
 /* A download; the totals are those of what is safely stored. */
 struct download {
@@ -482,7 +482,7 @@ void cmd_dl(struct session *s)
     show_totals(s, d.stored.messages, d.stored.octets);
 }
 
-/* ---- help --------------------------------------------------------------- */
+/* ---- help -------------------------------------------------------------- */
 
 void cmd_help(struct session *s)
 {

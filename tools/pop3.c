@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* ---- Exit statuses ------------------------------------------------------ */
+/* ---- Exit statuses ----------------------------------------------------- */
 
 /* By default. What is not here can not be, and is 74. */
 static const enum status by_code[] = {
@@ -67,7 +67,7 @@ enum status status_of(pop3_code code, enum stage stage, pop3_resp_kind resp)
                                                            : STATUS_IO;
 }
 
-/* ---- Commands ----------------------------------------------------------- */
+/* ---- Commands ---------------------------------------------------------- */
 
 static const struct command commands[] = {
     {"check", cmd_check, 1, 1, "SPEC",
@@ -107,7 +107,7 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-/* ---- Help --------------------------------------------------------------- */
+/* ---- Help -------------------------------------------------------------- */
 
 /* Strings of C11 may have 4095 characters: a text a part. */
 static const char *const general[] = {
@@ -182,7 +182,7 @@ void command_help(struct show *out, const struct command *command)
         show_format(out, "%s", general[i]);
 }
 
-/* ---- The run ------------------------------------------------------------ */
+/* ---- The run ----------------------------------------------------------- */
 
 static enum status usage_error(const char *what, const char *why)
 {

@@ -40,7 +40,7 @@ void secret_free(char *secret)
     free(secret);
 }
 
-/* ---- Lines -------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------- */
 
 /* A first line, as it is read. */
 struct line {
@@ -87,7 +87,7 @@ static char *secret_of_line(const struct line *line, const char *what)
     return secret;
 }
 
-/* ---- The password command ----------------------------------------------- */
+/* ---- The password command ---------------------------------------------- */
 
 static const char command_name[] = "password command";
 
@@ -174,7 +174,7 @@ char *secret_from_command(const char *command)
     return secret;
 }
 
-/* ---- netrc -------------------------------------------------------------- */
+/* ---- netrc ------------------------------------------------------------- */
 
 char *secret_from_netrc(const pop3_netrc *netrc, const pop3_netrc_entry *entry,
                         const char *name)
@@ -195,7 +195,7 @@ char *secret_from_netrc(const pop3_netrc *netrc, const pop3_netrc_entry *entry,
     return secret;
 }
 
-/* ---- The terminal ------------------------------------------------------- */
+/* ---- The terminal ------------------------------------------------------ */
 
 static const int interrupting[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 

@@ -22,7 +22,7 @@
  * hangs on the answer to QUIT, which is polite and no more. */
 enum { LONGEST_COMMAND = 255, PARTING_MS = 1000 };
 
-/* ---- The status --------------------------------------------------------- */
+/* ---- The status -------------------------------------------------------- */
 
 void session_note(struct session *s, enum status status)
 {
@@ -85,7 +85,7 @@ static int failed(struct session *s, enum stage stage, const char *what)
     return -1;
 }
 
-/* ---- Settings ----------------------------------------------------------- */
+/* ---- Settings ---------------------------------------------------------- */
 
 static void show_debug(void *arg, int from_server, const char *line,
                        size_t length)
@@ -136,7 +136,7 @@ static int apply_options(struct session *s)
     return 0;
 }
 
-/* ---- Where to, and as whom ---------------------------------------------- */
+/* ---- Where to, and as whom --------------------------------------------- */
 
 static int has_control(const char *text)
 {
@@ -203,7 +203,7 @@ static char *find_password(struct session *s, const pop3_netrc_entry *entry,
     return secret_from_terminal(user, s->spec->server_name);
 }
 
-/* ---- Connecting and logging in ------------------------------------------ */
+/* ---- Connecting and logging in ----------------------------------------- */
 
 /* A greeting of -ERR is no service; behind one of +OK, it was STLS that was
  * refused. */
@@ -282,7 +282,7 @@ int session_open(struct session *s, enum reach reach)
     return rc;
 }
 
-/* ---- From beginning to end ---------------------------------------------- */
+/* ---- From beginning to end --------------------------------------------- */
 
 int session_init(struct session *s, const struct options *o, struct show *out)
 {

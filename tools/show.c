@@ -15,7 +15,7 @@
 
 enum { NO_CHARACTER = 0xFFFD };
 
-/* ---- UTF-8 (The Unicode Standard, table 3-7) ---------------------------- */
+/* ---- UTF-8 (The Unicode Standard, table 3-7) --------------------------- */
 
 /* What may follow a first octet: how many, and the range of the next one. */
 struct lead {
@@ -80,7 +80,7 @@ static int is_control(uint32_t c)
            (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/* ---- Standard output ---------------------------------------------------- */
+/* ---- Standard output --------------------------------------------------- */
 
 void show_open(struct show *s)
 {
@@ -141,7 +141,7 @@ void show_format(struct show *s, const char *format, ...)
         note_failure(s);
 }
 
-/* ---- Others' words ------------------------------------------------------ */
+/* ---- Others' words ----------------------------------------------------- */
 
 /* Gives text to put, harmless characters in runs. */
 static void put_harmless(struct show *s, const char *text, size_t length)
@@ -177,7 +177,7 @@ void show_printable(struct show *s, const char *text, size_t length)
         put(s, text[i] > 0x20 && text[i] < 0x7F ? text + i : "?", 1);
 }
 
-/* ---- JSON (RFC 8259) ---------------------------------------------------- */
+/* ---- JSON (RFC 8259) --------------------------------------------------- */
 
 /* Whether a character stands in a string as it is; controls do not, so that
  * lines stay lines on a terminal too. */
@@ -269,7 +269,7 @@ void show_json_array_end(struct show *s)
     s->members = 1;
 }
 
-/* ---- Standard error ----------------------------------------------------- */
+/* ---- Standard error ---------------------------------------------------- */
 
 /* Nobody could be told that a write to it failed. */
 static void put_error(const char *text, size_t length)
