@@ -198,10 +198,10 @@ pop3_code pop3_command(pop3 *c, const char *line, pop3_shape shape)
     const char *name;
     size_t n;
 
-    if (!rc)
-        rc = p3_check_given(c, "the command", line && *line ? line : NULL);
     if (rc)
         return rc;
+    if (!line || !*line)
+        return p3_fail(c, POP3_ERROR_ARGUMENT, "the command is missing");
     name = line + strspn(line, " \t");
     n = strcspn(name, " \t");
     snprintf(verb.name, sizeof verb.name, "%.*s", (int)n, name);
