@@ -16,6 +16,10 @@
 int p3_may_reveal(const pop3 *c);
 pop3_code p3_insecure(pop3 *c, const char *what);
 
+/* pop3_login, by that policy instead of the one that is set. */
+pop3_code p3_login(pop3 *c, pop3_stls_policy policy, const char *user,
+                   const char *password);
+
 /* AUTH to its end (RFC 5034). at_once: the server knows initial responses. */
 pop3_code p3_dialogue(pop3 *c, struct p3_sasl *s, int at_once);
 

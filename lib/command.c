@@ -166,13 +166,10 @@ pop3_code pop3_top(pop3 *c, uint64_t number, uint64_t lines, pop3_lines **out)
 pop3_code pop3_quit(pop3 *c)
 {
     pop3_code rc = p3_call(c, &QUIT, NULL);
-    struct p3_error error = c->error;
 
     if (c->poplib && rc == POP3_ERROR_PROTO)
         return rc;
-    pop3_close(c);
-    c->error = error;
-    return rc;
+    return p3_close_keeping_error(c);
 }
 
 void pop3_shutdown(pop3 *c)

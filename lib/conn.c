@@ -16,9 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* RFC 1035, 2.3.4. */
-enum { LONGEST_NAME = 255 };
-
 /* ---- Errors ------------------------------------------------------------ */
 
 pop3_code p3_fail(pop3 *c, pop3_code code, const char *fmt, ...)
@@ -185,10 +182,10 @@ static void show_command(pop3 *c, const struct p3_verb *verb)
     p3_debug(c, 1, 0, stars, strlen(stars));
 }
 
-/* Puts c->line behind what is to be sent, where there is room for it. */
-static void put_line(pop3 *c)
+/* Puts a line behind what is to be sent, where there is room for it. */
+static void put_line(pop3 *c, const struct p3_buf *line)
 {
-    p3_buf_add(&c->stream.out, c->line.data, c->line.len);
+    p3_buf_add(&c->stream.out, line->data, line->len);
     p3_buf_add(&c->stream.out, "\r\n", 2);
 }
 
@@ -203,7 +200,7 @@ pop3_code p3_queue(pop3 *c, const struct p3_verb *verb, const char *fmt,
         rc = enqueue(c, verb);
     if (!rc) {
         c->challenged = 0;
-        put_line(c);
+        put_line(c, &c->line);
         show_command(c, verb);
     }
     p3_buf_truncate(&c->line, 0); /* wipes what may be a password */
@@ -378,14 +375,11 @@ pop3_code p3_call(pop3 *c, const struct p3_verb *verb, const char *fmt, ...)
 
 pop3_code p3_answer(pop3 *c, const struct p3_buf *line)
 {
-    struct p3_buf *out = &c->stream.out;
-
-    if (!p3_buf_reserve(out, line->len + 2)) {
+    if (!p3_buf_reserve(&c->stream.out, line->len + 2)) {
         p3_error_memory(&c->error);
         return p3_die(c); /* the server waits for an answer */
     }
-    p3_buf_add(out, line->data, line->len);
-    p3_buf_add(out, "\r\n", 2);
+    put_line(c, line);
     p3_debug(c, 2, 0, "****", 4);
     return p3_await(c);
 }
@@ -402,7 +396,7 @@ pop3_code p3_send_raw(pop3 *c, const char *line)
     if (!p3_buf_add_str(&c->line, line) ||
         !p3_buf_reserve(&c->stream.out, c->line.len + 2))
         return p3_error_memory(&c->error);
-    put_line(c);
+    put_line(c, &c->line);
     p3_buf_truncate(&c->line, 0);
     start_clock(c);
     return p3_stream_push(&c->stream) ? p3_die(c) : POP3_OK;
@@ -447,9 +441,9 @@ static pop3_code begin(pop3 *c, const char *name, int port)
     if (name[strcspn(name, "\r\n")])
         return p3_fail(c, POP3_ERROR_ARGUMENT,
                        "the host name contains CR or LF");
-    if (strlen(name) > LONGEST_NAME)
+    if (strlen(name) > P3_LONGEST_NAME)
         return p3_fail(c, POP3_ERROR_ARGUMENT,
-                       "a host name of more than %d octets", LONGEST_NAME);
+                       "a host name of more than %d octets", P3_LONGEST_NAME);
     if (port < 0 || port > 65535)
         return p3_fail(c, POP3_ERROR_ARGUMENT,
                        "port %d is not between 1 and 65535", port);
@@ -512,13 +506,7 @@ static pop3_code open_session(pop3 *c, int tls)
 /* A session that could not be opened leaves nothing but what was said. */
 static pop3_code opened(pop3 *c, pop3_code rc)
 {
-    struct p3_error error = c->error;
-
-    if (!rc)
-        return rc;
-    pop3_close(c);
-    c->error = error;
-    return rc;
+    return rc ? p3_close_keeping_error(c) : POP3_OK;
 }
 
 static pop3_code connect_tcp(pop3 *c, const char *host, int port, int tls)
@@ -658,6 +646,15 @@ void pop3_close(pop3 *c)
     c->challenged = 0;
     c->greeted = 0;
     c->state = POP3_STATE_CLOSED;
+}
+
+pop3_code p3_close_keeping_error(pop3 *c)
+{
+    struct p3_error error = c->error;
+
+    pop3_close(c);
+    c->error = error;
+    return error.code;
 }
 
 void pop3_free(pop3 *c)

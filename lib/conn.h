@@ -17,6 +17,9 @@
 
 enum { P3_LIMITS = POP3_LIMIT_COMMAND + 1 };
 
+/* Octets of a host's name (RFC 1035, 2.3.4). */
+enum { P3_LONGEST_NAME = 255 };
+
 /* A command and the shape of its answer. */
 struct p3_verb {
     char name[16]; /* what the line begins with; all of it in messages */
@@ -114,6 +117,9 @@ pop3_code p3_fail(pop3 *c, pop3_code code, const char *fmt, ...)
 pop3_code p3_kill(pop3 *c, pop3_code code, const char *fmt, ...)
     P3_PRINTF(3, 4);
 pop3_code p3_die(pop3 *c);
+
+/* pop3_close, which forgets the error, but with the error kept: its code. */
+pop3_code p3_close_keeping_error(pop3 *c);
 
 /* Nothing is left of the last reply: what is, is skipped, and what came behind
  * it kills c. */

@@ -164,6 +164,8 @@ pop3_code pop3_auth_callback(pop3 *c, const char *mechanism, int flags,
     struct p3_sasl s = {.mechanism = &own, .state = &to, .error = &c->error};
     pop3_code rc = p3_enter(c);
 
+    if (!rc)
+        rc = p3_check_given(c, "the mechanism", mechanism);
     return rc ? rc : run_mechanism(c, &s);
 }
 
@@ -259,18 +261,18 @@ static pop3_code log_in_by(pop3 *c, const char *way, const char *user,
 
 /* TLS first, for it protects the mail too. Where it fails there is no step
  * back: that is what an attacker would wish for (RFC 8314, 5.2). */
-static pop3_code protect(pop3 *c)
+static pop3_code protect(pop3 *c, pop3_stls_policy policy)
 {
     int offered;
     pop3_code rc;
 
-    if (c->stream.is_tls || c->stls == POP3_STLS_NEVER ||
+    if (c->stream.is_tls || policy == POP3_STLS_NEVER ||
         (c->stream.bottom.is_private && !c->stream.socket))
         return POP3_OK;
     rc = p3_offers(c, "STLS", &offered);
     if (rc)
         return rc;
-    if (offered || c->stls == POP3_STLS_REQUIRED)
+    if (offered || policy == POP3_STLS_REQUIRED)
         return pop3_stls(c);
     return POP3_OK;
 }
@@ -288,7 +290,8 @@ static pop3_code check_line_ends(pop3 *c, const char *user,
     return POP3_OK;
 }
 
-pop3_code pop3_login(pop3 *c, const char *user, const char *password)
+pop3_code p3_login(pop3 *c, pop3_stls_policy policy, const char *user,
+                   const char *password)
 {
     pop3_capas *capas = NULL;
     const char *way = c->login_wanted;
@@ -297,7 +300,7 @@ pop3_code pop3_login(pop3 *c, const char *user, const char *password)
     if (!rc)
         rc = check_line_ends(c, or_empty(user), or_empty(password));
     if (!rc)
-        rc = protect(c);
+        rc = protect(c, policy);
     if (!rc && !way)
         rc = p3_known_capas(c, &capas);
     if (rc)
@@ -306,6 +309,11 @@ pop3_code pop3_login(pop3 *c, const char *user, const char *password)
         way = choose(c, capas);
     pop3_capas_free(capas);
     return log_in_by(c, way, user, password);
+}
+
+pop3_code pop3_login(pop3 *c, const char *user, const char *password)
+{
+    return p3_login(c, c->stls, user, password);
 }
 
 pop3_code pop3_set_login_method(pop3 *c, const char *method)

@@ -6,6 +6,7 @@
  * and what is public. Not here: the grammar (spec.c), the netrc file and its
  * lookups (netrc.c), connecting (conn.c), the ways to log in (auth.c).
  */
+#include "auth.h"
 #include "conn.h"
 #include "idn.h"
 #include "local.h"
@@ -78,16 +79,6 @@ pop3_code pop3_spec_user(pop3 *c, const pop3_spec *spec,
 
 /* ---- Connecting -------------------------------------------------------- */
 
-/* Closes what was opened here, which forgets the error, and so it is kept. */
-static pop3_code close_failed(pop3 *c)
-{
-    struct p3_error error = c->error;
-
-    pop3_close(c);
-    c->error = error;
-    return error.code;
-}
-
 /* A mode that is none of the three is taken for STLS, the one that can not end
  * in cleartext by mistake. */
 static pop3_code connect_by_mode(pop3 *c, const char *host,
@@ -100,7 +91,7 @@ static pop3_code connect_by_mode(pop3 *c, const char *host,
     rc = pop3_connect(c, host, spec->port);
     if (rc || spec->mode == POP3_MODE_TCP)
         return rc;
-    return pop3_stls(c) ? close_failed(c) : POP3_OK;
+    return pop3_stls(c) ? p3_close_keeping_error(c) : POP3_OK;
 }
 
 /* The specification's name counts as long as the connection lasts, but for a
@@ -169,17 +160,11 @@ static pop3_code find_login(pop3 *c, const pop3_spec *spec,
 }
 
 /* "tcp:" says that cleartext is meant, as through a port forward. */
-static pop3_code log_in(pop3 *c, const pop3_spec *spec,
-                        const struct login *login)
+static pop3_stls_policy stls_policy(const pop3 *c, const pop3_spec *spec)
 {
-    pop3_stls_policy policy = c->stls;
-    pop3_code rc;
-
-    if (spec->mode == POP3_MODE_TCP && policy == POP3_STLS_IF_OFFERED)
-        c->stls = POP3_STLS_NEVER;
-    rc = pop3_login(c, login->user, login->password);
-    c->stls = policy;
-    return rc;
+    if (spec->mode == POP3_MODE_TCP && c->stls == POP3_STLS_IF_OFFERED)
+        return POP3_STLS_NEVER;
+    return c->stls;
 }
 
 static pop3_code open_spec(pop3 *c, const pop3_spec *spec,
@@ -192,7 +177,8 @@ static pop3_code open_spec(pop3 *c, const pop3_spec *spec,
         rc = pop3_connect_spec(c, spec);
     if (rc)
         return rc;
-    return log_in(c, spec, &login) ? close_failed(c) : POP3_OK;
+    rc = p3_login(c, stls_policy(c, spec), login.user, login.password);
+    return rc ? p3_close_keeping_error(c) : POP3_OK;
 }
 
 static pop3_code open_text(pop3 *c, const char *text, const pop3_netrc *netrc)

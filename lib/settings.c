@@ -143,9 +143,9 @@ pop3_code pop3_set_server_name(pop3 *c, const char *name)
     char *ascii = NULL;
 
     p3_error_clear(&c->error);
-    if (name && (!*name || strlen(name) > 255))
+    if (name && (!*name || strlen(name) > P3_LONGEST_NAME))
         return p3_fail(c, POP3_ERROR_ARGUMENT,
-                       "a server's name has 1 to 255 octets");
+                       "a server's name has 1 to %d octets", P3_LONGEST_NAME);
     if (name && p3_idn_to_ascii(name, &c->error, &ascii))
         return c->error.code;
     free(c->server_name);

@@ -108,15 +108,20 @@ static BIO *new_bio(struct p3_tls *tls)
 
 /* ---- Messages ---------------------------------------------------------- */
 
-/* OpenSSL's reason, for people; what it queued is dropped. */
-static pop3_code tls_failed(struct p3_tls *tls, const char *what)
+/* OpenSSL's reason, for people, or another; what it queued is dropped. */
+static const char *reason(const char *otherwise)
 {
     unsigned long e = ERR_peek_last_error();
     const char *why = e ? ERR_reason_error_string(e) : NULL;
 
     ERR_clear_error();
+    return why ? why : otherwise;
+}
+
+static pop3_code tls_failed(struct p3_tls *tls, const char *what)
+{
     return p3_error_set(tls->error, POP3_ERROR_TLS, "%s: %s: %s", tls->peer,
-                        what, why ? why : "the connection ended");
+                        what, reason("the connection ended"));
 }
 
 /* A name may hold a NUL, which would hide what stands behind it. */
@@ -259,12 +264,8 @@ static int use_system_store(SSL_CTX *ctx)
 
 static pop3_code bad_file(struct p3_tls *tls, const char *path)
 {
-    unsigned long e = ERR_peek_last_error();
-    const char *why = e ? ERR_reason_error_string(e) : NULL;
-
-    ERR_clear_error();
     return p3_error_set(tls->error, POP3_ERROR_TLS, "%s: %s", path,
-                        why ? why : "cannot be read");
+                        reason("cannot be read"));
 }
 
 static pop3_code load_authorities(struct p3_tls *tls,
