@@ -952,6 +952,55 @@ START_TEST(the_code_of_a_refused_login_is_told)
 }
 END_TEST
 
+/* ---- What is no login ---------------------------------------------------- */
+
+/* To poplib "+" is success; that is no login yet, nor is a list. */
+START_TEST(a_challenge_or_a_list_is_no_login)
+{
+    if (_i == 0) {
+        pop3_set_poplib_rules(c, 1);
+        peer_says("+ \r\n");
+        ck_assert_int_eq(pop3_command(c, "AUTH XOAUTH2", POP3_SHORT), POP3_OK);
+    } else {
+        peer_says("+OK list follows\r\n");
+        ck_assert_int_eq(pop3_command(c, "AUTH", POP3_SHORT), POP3_OK);
+    }
+    ck_assert_int_eq(pop3_state(c), POP3_STATE_AUTHORIZATION);
+}
+END_TEST
+
+/* Else what is sent next would be the answer to it: a password, perhaps. */
+START_TEST(as_poplib_a_challenge_too_long_ends_it_all)
+{
+    char challenge[3000];
+
+    pop3_set_poplib_rules(c, 1);
+    pop3_set_use_capa(c, 0);
+    memset(challenge, 'A', sizeof challenge - 1);
+    challenge[sizeof challenge - 1] = '\0';
+    peer_says("+ ");
+    peer_says(challenge);
+    peer_says("\r\n");
+    ck_assert_int_eq(pop3_auth(c, "LOGIN", "me", "secret"),
+                     POP3_ERROR_TOO_LONG);
+    ck_assert_int_eq(pop3_state(c), POP3_STATE_DEAD);
+    ck_assert_str_eq(peer_heard(), "AUTH LOGIN\r\n");
+    ck_assert_int_eq(pop3_user(c, "me"), POP3_ERROR_TOO_LONG);
+    ck_assert_str_eq(peer_heard(), "");
+}
+END_TEST
+
+/* A server that is out of order says nothing of what it offers. */
+START_TEST(capabilities_refused_for_now_are_no_login_without_them)
+{
+    peer_says("-ERR [SYS/TEMP] later\r\n");
+    ck_assert_int_eq(pop3_login(c, "me", "secret"), POP3_ERROR_PROTO);
+    ck_assert_int_eq(pop3_resp(c), POP3_RESP_SYS_TEMP);
+    ck_assert_str_eq(peer_heard(), "CAPA\r\n");
+    ck_assert_int_eq(pop3_state(c), POP3_STATE_AUTHORIZATION);
+}
+END_TEST
+
 /* ---- STLS ---------------------------------------------------------------- */
 
 static void connect_for_stls(int result)
@@ -965,6 +1014,20 @@ static const char *const offers[] = {
     "+OK\r\nstls\r\n.\r\n",
     "+OK\r\nStls and more\r\nUIDL\r\n.\r\n",
 };
+
+START_TEST(a_pin_is_not_passed_over_under_a_callers_own_tls)
+{
+    connect_for_stls(1);
+    learn_capas(offers[0]);
+    ck_assert_int_eq(
+        pop3_set_pin(c, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        POP3_OK);
+    peer_says("+OK\r\n");
+    ck_assert_int_eq(pop3_stls(c), POP3_ERROR_TLS);
+    ck_assert_int_eq(pop3_state(c), POP3_STATE_DEAD);
+    ck_assert_int_eq(pop3_is_tls(c), 0);
+}
+END_TEST
 
 START_TEST(stls_goes_over_to_tls_and_forgets_what_came_before)
 {
@@ -1237,6 +1300,10 @@ static void add_policy(Suite *s)
 {
     TCase *t = add_case(s, "policy");
 
+    tcase_add_loop_test(t, a_challenge_or_a_list_is_no_login, 0, 2);
+    tcase_add_test(t, as_poplib_a_challenge_too_long_ends_it_all);
+    tcase_add_test(t, capabilities_refused_for_now_are_no_login_without_them);
+
     tcase_add_loop_test(t, login_takes_the_best_way_or_the_one_asked_for, 0,
                         COUNT(policies));
     tcase_add_test(t, login_asks_for_the_capabilities_once);
@@ -1262,6 +1329,8 @@ static void add_policy(Suite *s)
 static void add_stls(Suite *s)
 {
     TCase *t = add_case(s, "STLS");
+
+    tcase_add_test(t, a_pin_is_not_passed_over_under_a_callers_own_tls);
 
     tcase_add_loop_test(t, stls_goes_over_to_tls_and_forgets_what_came_before,
                         0, COUNT(offers));

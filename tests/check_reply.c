@@ -569,6 +569,8 @@ static const struct {
     const char *said;
     const char *shown;
 } messages[] = {
+    {"\xE0\x80\x9B[31m", "\xE0??[31m"}, /* CSI in too many octets */
+    {"\xF0\x80\x80\x9B[2J", "\xF0???[2J"},
     {"plain words, 100%", "plain words, 100%"},
     {"\x1B[31mred\x1B[0m", "?[31mred?[0m"},
     {"two\r\nlines\tand a tab", "two??lines?and a tab"},
