@@ -47,9 +47,10 @@ typedef struct pop3 pop3;
  * the same code, and is good for pop3_close alone. After all others it goes on.
  *
  * "The codes of every command", which the functions below do not list again:
- * STATE when not connected, ARGUMENT for an argument with CR, LF or a command
- * over its limit, PROTO, MALFORMED, TOO_LONG, CLOSED, TIMEOUT, TLS, MEMORY, and
- * IO where the caller's own stream failed.
+ * STATE when not connected or while queued commands are not answered, ARGUMENT
+ * for an argument with CR, LF or a command over its limit, PROTO, MALFORMED,
+ * TOO_LONG, CLOSED, TIMEOUT, TLS, MEMORY, and IO where the caller's own stream
+ * failed.
  */
 typedef enum {
     POP3_OK = 0,
@@ -66,7 +67,8 @@ typedef enum {
     POP3_ERROR_INSECURE = 10,    /* would have revealed a password; not sent */
     POP3_ERROR_UNSUPPORTED = 11, /* the server (or this library) lacks it */
     POP3_ERROR_ARGUMENT = 12,    /* an argument that can not be; nothing sent */
-    POP3_ERROR_STATE = 13,       /* not connected, or connected already */
+    POP3_ERROR_STATE = 13,       /* not connected, or connected already, or
+                                    queued commands wait for their replies */
     POP3_ERROR_MEMORY = 14,      /* out of memory (dead, if within a line) */
     POP3_ERROR_IO = 15, /* a local file failed, or a caller's stream (dead) */
     POP3_ERROR_STOPPED = 16 /* stopped by a callback */
@@ -204,10 +206,11 @@ const char *pop3_challenge(const pop3 *c);
 /* Where c stands. */
 pop3_conn_state pop3_state(const pop3 *c);
 
-/* What c waits for; between two calls, a body or nothing. */
+/* What c waits for; between two calls, a body or nothing, or, where commands are
+ * queued, what the oldest of them waits for. */
 pop3_await pop3_awaiting(const pop3 *c);
 
-/* How many commands are not yet answered. */
+/* How many queued commands are not yet answered. */
 size_t pop3_pending(const pop3 *c);
 
 /* 1 where the link is under TLS, but for a caller's stream that is so itself. */
@@ -447,7 +450,9 @@ pop3_code pop3_connect_stream(pop3 *c, const pop3_stream *stream, void *arg,
  * and unlocks the maildrop. c is closed whatever comes back, and three outcomes
  * are told apart: POP3_OK, deletions done; POP3_ERROR_PROTO, refused, some or
  * all messages are still there; any other: no answer, nobody knows.
- * Under pop3_set_poplib_rules a refusal leaves c open, as in poplib.
+ * Under pop3_set_poplib_rules a refusal leaves c open, as in poplib. So does
+ * POP3_ERROR_STATE, queued commands not being answered: pop3_queue_quit can end
+ * them.
  */
 pop3_code pop3_quit(pop3 *c);
 
@@ -458,7 +463,7 @@ pop3_code pop3_quit(pop3 *c);
 void pop3_close(pop3 *c);
 
 /* QUIT where the link still stands, which deletes what is marked; then close,
- * whatever QUIT says. */
+ * whatever QUIT says. While queued commands are not answered: closes alone. */
 void pop3_shutdown(pop3 *c);
 
 /* ---- Logging in -------------------------------------------------------- */
@@ -828,6 +833,106 @@ pop3_code pop3_body_fd(pop3 *c, int fd, pop3_line_end ends, uint64_t *octets);
 /* The octets of the current or last body so far, as on the wire, a stuffed dot
  * and the final one not counted. */
 uint64_t pop3_body_octets(const pop3 *c);
+
+/* ---- The queue: many commands on their way ----------------------------- */
+
+/*
+ * On a link with a long way there and back, commands that go together cost one
+ * way for all of them. A pop3_queue_ function only appends its command, and the
+ * replies come in the same order:
+ *
+ *     for (n = 1; n <= messages; n++)
+ *         pop3_queue_retr(c, n, 0, NULL);
+ *     while (pop3_pending(c)) {
+ *         rc = pop3_next_reply(c, NULL);
+ *         while (!rc && !(rc = pop3_next_slice(c, &data, &length)) && data)
+ *             fwrite(data, 1, length, out);
+ *     }
+ *
+ * Where the server does not offer PIPELINING (RFC 2449, 6.6) they go one by one;
+ * the caller sees no difference. Whether it does is asked for where it is not
+ * known, and again after login, by a CAPA of the library's own ahead of the
+ * first two commands or more that wait. Nothing goes behind PASS, APOP, AUTH,
+ * STLS or QUIT before its reply has come.
+ *
+ * tag: the caller's, given back with the reply; may be NULL.
+ * octets: the message's size as LIST told it, for the window; 0: not known.
+ * pop3_queue_command takes what pop3_command takes.
+ *   POP3_ERROR_STATE     not connected, or QUIT is queued: nothing can follow it
+ *   POP3_ERROR_ARGUMENT  CR or LF in the line, or the line over its limit
+ *   POP3_ERROR_MEMORY
+ * or what the connection died of; nothing is appended then.
+ */
+pop3_code pop3_queue_stat(pop3 *c, void *tag);
+pop3_code pop3_queue_list(pop3 *c, void *tag);
+pop3_code pop3_queue_list_one(pop3 *c, uint64_t number, void *tag);
+pop3_code pop3_queue_uidl(pop3 *c, void *tag);
+pop3_code pop3_queue_uidl_one(pop3 *c, uint64_t number, void *tag);
+pop3_code pop3_queue_retr(pop3 *c, uint64_t number, uint64_t octets, void *tag);
+pop3_code pop3_queue_top(pop3 *c, uint64_t number, uint64_t lines, void *tag);
+pop3_code pop3_queue_dele(pop3 *c, uint64_t number, void *tag);
+pop3_code pop3_queue_rset(pop3 *c, void *tag);
+pop3_code pop3_queue_noop(pop3 *c, void *tag);
+pop3_code pop3_queue_capa(pop3 *c, void *tag);
+pop3_code pop3_queue_quit(pop3 *c, void *tag);
+pop3_code pop3_queue_command(pop3 *c, const char *line, pop3_shape shape,
+                             void *tag);
+
+/*
+ * The window: how many commands may be sent and not yet answered, and how many
+ * octets the replies on their way may have, as far as they are known. 1024 and
+ * 64 MiB at first. Where the number of commands was the limit it doubles, up to
+ * 16 times what is set. commands 1: one at a time, whatever the server offers.
+ * octets 0: any number. Changeable at any time.
+ *   POP3_ERROR_ARGUMENT  no window at all, or one of more than 2^20
+ */
+pop3_code pop3_set_window(pop3 *c, size_t commands, uint64_t octets);
+
+/*
+ * Sends what was queued, as far as the window and the link take it without
+ * waiting; the rest goes while replies are read, so it never waits for a server
+ * that waits for this side to read.
+ *   POP3_ERROR_MALFORMED  a reply came that nothing asked for (dead)
+ * and the codes of every command, but for PROTO.
+ */
+pop3_code pop3_flush(pop3 *c);
+
+/*
+ * Sends what was queued, skips what is left of the last reply's body, and awaits
+ * the reply to the oldest command: its code. tag: NULL, or given what that
+ * command was queued with. What the reply says is then told by pop3_reply and
+ * the functions below; a body is taken by pop3_next_slice and its kin. After
+ * the reply to QUIT c is closed. One that dies answers every command that is
+ * still queued with its error, so that pop3_pending comes to 0.
+ *   POP3_ERROR_PROTO      that command was refused; the others go on
+ *   POP3_ERROR_STATE      nothing is queued, or c is not connected
+ *   POP3_ERROR_MALFORMED  as for every command, or a reply came that nothing
+ *                         asked for (dead)
+ * and the codes of every command. See pop3_out_of_step.
+ */
+pop3_code pop3_next_reply(pop3 *c, void **tag);
+
+/*
+ * 1 where c died of a malformed reply while several commands were on their way:
+ * a server that announces PIPELINING and mixes up its answers. What came since
+ * the last good reply is doubtful. With pop3_set_window(c, 1, 0) a new
+ * connection may do.
+ */
+int pop3_out_of_step(const pop3 *c);
+
+/*
+ * What the reply just read says: to STAT; to LIST and UIDL of one message (whose
+ * number is given, for servers that leave it out); and the bodies of LIST, UIDL
+ * and CAPA, the last remembered for pop3_capa too. Results and errors are those
+ * of pop3_stat, pop3_list_one, pop3_uidl_one, pop3_list, pop3_uidl, pop3_capa,
+ * but for POP3_ERROR_STATE: that command was refused, or no body is being read.
+ */
+pop3_code pop3_reply_totals(pop3 *c, pop3_totals *out);
+pop3_code pop3_reply_size(pop3 *c, pop3_size *out);
+pop3_code pop3_reply_uid(pop3 *c, uint64_t number, pop3_uid *out);
+pop3_code pop3_body_sizes(pop3 *c, pop3_sizes **out);
+pop3_code pop3_body_uids(pop3 *c, pop3_uids **out);
+pop3_code pop3_body_capas(pop3 *c, pop3_capas **out);
 
 /* ---- A Maildir --------------------------------------------------------- */
 

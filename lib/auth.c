@@ -18,7 +18,7 @@ static const struct p3_verb APOP = {.name = "APOP", .authenticates = 1};
 static const struct p3_verb RPOP = {.name = "RPOP"};
 static const struct p3_verb AUTH = {
     .name = "AUTH", .authenticates = 1, .dialogue = 1};
-static const struct p3_verb STLS = {.name = "STLS"};
+static const struct p3_verb STLS = {.name = "STLS", .barrier = 1};
 
 /* ---- The commands ------------------------------------------------------ */
 
@@ -57,6 +57,73 @@ pop3_code pop3_pass(pop3 *c, const char *password)
     if (!p3_may_reveal(c))
         return p3_insecure(c, "PASS");
     return p3_call(c, &PASS, "%s", password);
+}
+
+/* The reply to PASS, USER having been refused, which is what the caller is to
+ * hear of. A server that goes on to accept PASS has logged him in. */
+static pop3_code pass_after_refusal(pop3 *c)
+{
+    struct p3_error why = c->error;
+    struct p3_buf status = c->status, resp_code = c->resp_code;
+    size_t text_at = c->text_at;
+    pop3_code rc;
+
+    p3_buf_init(&c->status, 0, 0);
+    p3_buf_init(&c->resp_code, 0, 0);
+    p3_error_clear(&c->error);
+    rc = p3_await(c);
+    if (!rc) {
+        p3_buf_release(&status);
+        p3_buf_release(&resp_code);
+        return POP3_OK;
+    }
+    p3_buf_release(&c->status);
+    p3_buf_release(&c->resp_code);
+    c->status = status;
+    c->resp_code = resp_code;
+    c->text_at = text_at;
+    c->error = why;
+    return why.code;
+}
+
+/* Both or neither. */
+static pop3_code queue_user_and_pass(pop3 *c, const char *user,
+                                     const char *password)
+{
+    pop3_code rc = p3_queue(c, &USER, "%s", user);
+
+    if (rc)
+        return rc;
+    rc = p3_queue(c, &PASS, "%s", password);
+    if (rc)
+        p3_drop_unsent(c);
+    return rc;
+}
+
+pop3_code p3_user_and_pass(pop3 *c, const char *user, const char *password)
+{
+    pop3_code rc = p3_enter(c);
+
+    if (!rc)
+        rc = p3_check_idle(c);
+    if (!rc)
+        rc = p3_settle(c);
+    if (!rc)
+        rc = queue_user_and_pass(c, user, password);
+    if (rc)
+        return rc;
+    rc = p3_await(c);
+    if (!rc)
+        return p3_await(c);
+    if (c->unsent) { /* no memory for the lines: PASS must not go alone */
+        p3_drop_unsent(c);
+        return rc;
+    }
+    if (c->state == POP3_STATE_DEAD) {
+        p3_dequeue(c);
+        return rc;
+    }
+    return pass_after_refusal(c);
 }
 
 pop3_code pop3_rpop(pop3 *c, const char *user)

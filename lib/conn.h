@@ -2,9 +2,10 @@
  * conn.h - struct pop3: settings, state, queue of commands, capability cache
  * SPDX-License-Identifier: MIT
  *
- * Layer 4: conn.c (life, state, queue), settings.c (what is set and asked) and
- * body.c (the body of the current reply). The files above see struct pop3; they
- * change its state through p3_ functions alone.
+ * Layer 4: conn.c (life, state, replies), queue.c (what is to be sent, and how
+ * much of it at once), settings.c (what is set and asked) and body.c (the body
+ * of the current reply). The files above see struct pop3; they change its state
+ * through p3_ functions alone.
  */
 #ifndef P3_CONN_H
 #define P3_CONN_H
@@ -17,6 +18,9 @@
 
 enum { P3_LIMITS = POP3_LIMIT_COMMAND + 1 };
 
+/* Commands in flight, as somebody may set it; it grows from there. */
+enum { P3_LARGEST_WINDOW = 1 << 20 };
+
 /* Octets of a host's name (RFC 1035, 2.3.4). */
 enum { P3_LONGEST_NAME = 255 };
 
@@ -28,12 +32,20 @@ struct p3_verb {
     int raw;           /* the arguments are the whole line already */
     int dialogue;      /* "+" is a challenge, to be answered */
     int rows;          /* its body is a listing, not a message */
+    int barrier;       /* nothing goes behind it before its reply has come */
+    /* Not NULL: the library asks on its own, and this takes the answer, rc being
+     * what came of the command; the caller never hears of it. */
+    void (*absorb)(pop3 *c, pop3_code rc);
 };
 
-/* A command on its way: sent, its reply not yet read. */
+/* A command whose reply is not yet read. */
 struct p3_command {
     struct p3_verb verb;
     struct p3_command *next;
+    void *tag;       /* the caller's */
+    uint64_t octets; /* that its reply may have; 0: not known */
+    size_t length;
+    char line[]; /* without its end; wiped once it is sent */
 };
 
 /* What is known of the server's capabilities. */
@@ -53,7 +65,9 @@ struct pop3 {
     int poplib;
     char *login_wanted; /* in capitals, or NULL: what is best */
     pop3_stls_policy stls;
-    int no_capa; /* never ask for capabilities */
+    int no_capa;            /* never ask for capabilities */
+    size_t window_commands; /* in flight at first; 1: never more */
+    uint64_t window_octets; /* of replies on their way; 0: any number */
     char *pin;
     int tls_floor; /* the lowest version of TLS, as OpenSSL numbers it */
     pop3_passphrase_callback passphrase;
@@ -75,10 +89,21 @@ struct pop3 {
     char *next_spec_name; /* the same for the connection being begun */
     int port;             /* 0 where unknown */
 
-    /* the queue: commands outstanding, oldest first */
+    /* the queue: commands not yet answered, oldest first */
     struct p3_command *first, *last;
-    size_t outstanding;
-    struct p3_buf line; /* a command line in the making */
+    struct p3_command *unsent; /* the first that was not sent; NULL: none */
+    size_t outstanding;        /* those of the caller */
+    size_t in_flight;          /* those sent, the library's own too */
+    uint64_t octets_in_flight; /* that their replies may have */
+    size_t window;             /* how many may be in flight by now */
+    int window_full;           /* no more would go, and half is not answered */
+    int window_short;          /* for want of commands in it, not of octets */
+    int barred;                /* by a barrier in flight */
+    int quitting;              /* QUIT is the last of them */
+    int pipelined;             /* the last to be sent went behind another */
+    int out_of_step;           /* which this server did not survive */
+    struct p3_buf line;        /* a command line in the making */
+    void *tag;                 /* of the command answered last */
 
     /* the last reply */
     struct p3_buf status; /* its status line, without the line end */
@@ -98,6 +123,9 @@ struct pop3 {
     struct p3_buf capa_status;
     struct p3_buf capa_text; /* CAPA's body, each line ended by LF */
     uint64_t capa_octets;
+    int capa_stale; /* what is known was told before login */
+    int capa_asked; /* by the library itself, for what is in the queue */
+    int pipelining; /* the server offers it */
     char login_method[32];
     int utf8; /* UTF8 was accepted, after which STLS may not be (RFC 6856, 2.1) */
 
@@ -129,26 +157,21 @@ pop3_code p3_settle(pop3 *c);
  * Queues a command line: the verb and, with fmt not NULL, its arguments, and
  * awaits its reply, once nothing is left of the one before. POP3_OK:
  * +OK, and c->in_body where a body follows. c need not have been entered.
+ * STATE, nothing sent: replies to queued commands have not been taken yet.
  */
 pop3_code p3_call(pop3 *c, const struct p3_verb *verb, const char *fmt, ...)
     P3_PRINTF(3, 4);
 
-/* The two halves of it. */
-pop3_code p3_queue(pop3 *c, const struct p3_verb *verb, const char *fmt,
-                   va_list ap) P3_PRINTF(3, 0);
+/* Awaits the reply of the oldest command, having sent what the window lets go,
+ * and takes that command off the queue, but for one that was challenged. */
 pop3_code p3_await(pop3 *c);
+
+/* STATE where replies to queued commands have not been taken yet. */
+pop3_code p3_check_idle(pop3 *c);
 
 /* Answers a challenge, c->challenged, with a line as it is, and awaits what
  * comes of it. */
 pop3_code p3_answer(pop3 *c, const struct p3_buf *line);
-
-/* ARGUMENT where a string is NULL. what: the argument, for the message. */
-pop3_code p3_check_given(pop3 *c, const char *what, const char *argument);
-
-/* ARGUMENT where "verb argument" is no line to send: CR, LF, over the limit.
- * what: the argument, for the message, which never shows it. */
-pop3_code p3_check_line(pop3 *c, const char *what, const char *verb,
-                        const char *argument);
 
 /* A line of a dialogue, sent at once; and one read, whatever it says. Neither is
  * shown. */
@@ -178,6 +201,51 @@ const char *p3_server_name(const pop3 *c);
 
 /* Who the server is, "mail.example.org:995", for messages. */
 const char *p3_peer_name(const pop3 *c, char *buf, size_t size);
+
+/* ---- queue.c ----------------------------------------------------------- */
+
+/* Appends a command line, the verb and, with fmt not NULL, its arguments. */
+pop3_code p3_queue(pop3 *c, const struct p3_verb *verb, const char *fmt, ...)
+    P3_PRINTF(3, 4);
+pop3_code p3_vqueue(pop3 *c, const struct p3_verb *verb, const char *fmt,
+                    va_list ap) P3_PRINTF(3, 0);
+
+/* For the public functions that queue: p3_enter, and nothing goes behind QUIT;
+ * what was appended last, where rc says that it was, is tagged; and all of it
+ * for a command without arguments. */
+pop3_code p3_enter_queue(pop3 *c);
+pop3_code p3_tagged(pop3 *c, pop3_code rc, void *tag);
+pop3_code p3_queue_alone(pop3 *c, const struct p3_verb *verb, void *tag);
+
+/* Puts a command without arguments before all that was not sent yet. */
+pop3_code p3_queue_ahead(pop3 *c, const struct p3_verb *verb);
+
+/* The oldest command has its answer; or is to have none. */
+void p3_dequeue(pop3 *c);
+void p3_drop_unsent(pop3 *c);
+
+/* Sends what the window lets go, as far as the link takes it without waiting.
+ * Where that fails c is dead, but for MEMORY: then something was not sent. */
+pop3_code p3_let_go(pop3 *c);
+
+/* How many more commands the window would let go now. */
+size_t p3_room(pop3 *c);
+
+/* Whether more than one command may be in flight. */
+int p3_pipelines(const pop3 *c);
+
+/* Puts a line and its end behind what is to be sent: 0, out of memory. */
+int p3_put_line(pop3 *c, const char *line, size_t length);
+
+/* ARGUMENT where a string is NULL. what: the argument, for the message. */
+pop3_code p3_check_given(pop3 *c, const char *what, const char *argument);
+
+/* ARGUMENT where "verb argument" is no line to send: CR, LF, over the limit.
+ * what: the argument, for the message, which never shows it. */
+pop3_code p3_check_line(pop3 *c, const char *what, const char *verb,
+                        const char *argument);
+pop3_code p3_check_octets(pop3 *c, const char *what, const char *line,
+                          size_t length);
 
 /* ---- body.c ------------------------------------------------------------ */
 

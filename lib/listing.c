@@ -20,27 +20,27 @@ static const struct p3_verb UIDL = {
 static const struct p3_verb CAPA = {
     .name = "CAPA", .shape = POP3_LONG, .rows = 1};
 
+static void absorb_capas(pop3 *c, pop3_code rc);
+static const struct p3_verb CAPA_AGAIN = {
+    .name = "CAPA", .shape = POP3_LONG, .rows = 1, .absorb = absorb_capas};
+
 /* ---- The walk ---------------------------------------------------------- */
 
-/* What is done with a line: POP3_OK, an error that ends the walk, or, where it
- * does not parse, POP3_ERROR_MALFORMED, which does not. */
-typedef pop3_code (*row_taker)(pop3 *c, struct p3_text line, void *arg);
-
-static pop3_code skip_row(pop3 *c, const struct p3_verb *verb)
+static pop3_code skip_row(pop3 *c, const char *what)
 {
     uint64_t limit = c->limits[POP3_LIMIT_BAD_ROWS];
 
     c->skipped++;
     if (limit && c->skipped > limit)
         return p3_kill(c, POP3_ERROR_MALFORMED,
-                       "%s: more than %llu lines do not parse", verb->name,
+                       "%s: more than %llu lines do not parse", what,
                        (unsigned long long)limit);
     return POP3_OK;
 }
 
 /* Takes the next row; *more 0: there was none. */
-static pop3_code take_row(pop3 *c, const struct p3_verb *verb, uint64_t row,
-                          row_taker take, void *arg, int *more)
+static pop3_code take_row(pop3 *c, const char *what, uint64_t row,
+                          p3_row_taker take, void *arg, int *more)
 {
     uint64_t limit = c->limits[POP3_LIMIT_ROWS];
     pop3_line line;
@@ -52,30 +52,29 @@ static pop3_code take_row(pop3 *c, const struct p3_verb *verb, uint64_t row,
     if (!*more)
         return POP3_OK;
     if (limit && row >= limit)
-        return p3_kill(c, POP3_ERROR_TOO_LONG, "%s: more than %llu lines",
-                       verb->name, (unsigned long long)limit);
+        return p3_kill(c, POP3_ERROR_TOO_LONG, "%s: more than %llu lines", what,
+                       (unsigned long long)limit);
     rc = take(c, (struct p3_text){line.text, line.length}, arg);
-    return rc == POP3_ERROR_MALFORMED ? skip_row(c, verb) : rc;
+    return rc == POP3_ERROR_MALFORMED ? skip_row(c, what) : rc;
 }
 
-static pop3_code walk(pop3 *c, const struct p3_verb *verb, row_taker take,
-                      void *arg)
+pop3_code p3_walk(pop3 *c, const char *what, p3_row_taker take, void *arg)
 {
     uint64_t row = 0;
     int more = 1;
     pop3_code rc = POP3_OK;
 
     while (!rc && more)
-        rc = take_row(c, verb, row++, take, arg, &more);
+        rc = take_row(c, what, row++, take, arg, &more);
     return rc;
 }
 
 static pop3_code call_and_walk(pop3 *c, const struct p3_verb *verb,
-                               row_taker take, void *arg)
+                               p3_row_taker take, void *arg)
 {
     pop3_code rc = p3_call(c, verb, NULL);
 
-    return rc ? rc : walk(c, verb, take, arg);
+    return rc ? rc : p3_walk(c, verb->name, take, arg);
 }
 
 /* ---- Rows to a callback ------------------------------------------------ */
@@ -154,25 +153,24 @@ static pop3_code gather_uid(pop3 *c, struct p3_text line, void *arg)
     return POP3_OK;
 }
 
-/* LIST or UIDL into memory; NULL where it fails, which c is told. */
-static struct p3_gathered *gather(pop3 *c, const struct p3_verb *verb,
-                                  row_taker take)
+/* A listing's body into memory; NULL where it fails, which c is told. */
+static struct p3_gathered *gather(pop3 *c, const char *what, p3_row_taker take)
 {
     struct p3_gathered *g;
 
-    if (p3_call(c, verb, NULL))
+    if (p3_enter(c))
         return NULL;
     g = p3_gather_new(c, &c->status);
-    if (g && walk(c, verb, take, g)) {
+    if (g && p3_walk(c, what, take, g)) {
         p3_gather_free(g);
         return NULL;
     }
     return g;
 }
 
-pop3_code pop3_list(pop3 *c, pop3_sizes **out)
+pop3_code pop3_body_sizes(pop3 *c, pop3_sizes **out)
 {
-    struct p3_gathered *g = gather(c, &LIST, gather_size);
+    struct p3_gathered *g = gather(c, "LIST", gather_size);
     const pop3_size *row;
     size_t i;
 
@@ -191,9 +189,9 @@ pop3_code pop3_list(pop3 *c, pop3_sizes **out)
     return POP3_OK;
 }
 
-pop3_code pop3_uidl(pop3 *c, pop3_uids **out)
+pop3_code pop3_body_uids(pop3 *c, pop3_uids **out)
 {
-    struct p3_gathered *g = gather(c, &UIDL, gather_uid);
+    struct p3_gathered *g = gather(c, "UIDL", gather_uid);
     const char *text;
     pop3_uid *row;
     size_t i;
@@ -215,6 +213,30 @@ pop3_code pop3_uidl(pop3 *c, pop3_uids **out)
                               .octets = c->body_octets};
     *out = &g->pub.uids;
     return POP3_OK;
+}
+
+pop3_code pop3_list(pop3 *c, pop3_sizes **out)
+{
+    pop3_code rc = p3_call(c, &LIST, NULL);
+
+    return rc ? rc : pop3_body_sizes(c, out);
+}
+
+pop3_code pop3_uidl(pop3 *c, pop3_uids **out)
+{
+    pop3_code rc = p3_call(c, &UIDL, NULL);
+
+    return rc ? rc : pop3_body_uids(c, out);
+}
+
+pop3_code pop3_queue_list(pop3 *c, void *tag)
+{
+    return p3_queue_alone(c, &LIST, tag);
+}
+
+pop3_code pop3_queue_uidl(pop3 *c, void *tag)
+{
+    return p3_queue_alone(c, &UIDL, tag);
 }
 
 void pop3_sizes_free(pop3_sizes *sizes)
@@ -400,25 +422,104 @@ static int is_later(pop3_resp_kind kind)
            kind == POP3_RESP_SYS_TEMP;
 }
 
-static pop3_code ask_capas(pop3 *c)
+/* Whether the remembered lines have one of that name. */
+static int is_remembered(const pop3 *c, const char *name)
 {
-    pop3_code rc = p3_call(c, &CAPA, NULL);
+    const char *line = p3_buf_text(&c->capa_text);
+    size_t n = strlen(name);
+
+    for (; *line; line += strcspn(line, "\n") + 1) {
+        line += strspn(line, " \t");
+        if (!strncasecmp(line, name, n) && strchr(" \t\n", line[n]))
+            return 1;
+    }
+    return 0;
+}
+
+/* Remembers the body of CAPA's reply, the current one. */
+static pop3_code keep_capas(pop3 *c)
+{
+    pop3_code rc;
 
     p3_forget_capas(c);
-    if (rc == POP3_ERROR_PROTO && !is_later(pop3_resp(c)))
-        c->capa_state = P3_CAPA_REFUSED;
-    if (rc)
-        return rc;
     if (!p3_buf_add(&c->capa_status, c->status.data, c->status.len))
         return p3_error_memory(&c->error);
-    rc = walk(c, &CAPA, remember_capa, NULL);
+    rc = p3_walk(c, "CAPA", remember_capa, NULL);
     if (rc) {
         p3_forget_capas(c);
         return rc;
     }
     c->capa_octets = c->body_octets;
     c->capa_state = P3_CAPA_KNOWN;
+    c->pipelining = is_remembered(c, "PIPELINING");
     return POP3_OK;
+}
+
+/* And where CAPA was refused, that it was. rc: what became of it; without a
+ * reply what was known holds. */
+static pop3_code take_capas(pop3 *c, pop3_code rc)
+{
+    if (!rc)
+        return keep_capas(c);
+    if (rc != POP3_ERROR_PROTO)
+        return rc;
+    p3_forget_capas(c);
+    if (!is_later(pop3_resp(c)))
+        c->capa_state = P3_CAPA_REFUSED;
+    return rc;
+}
+
+static pop3_code ask_capas(pop3 *c)
+{
+    return take_capas(c, p3_call(c, &CAPA, NULL));
+}
+
+static int are_wanted(const pop3 *c)
+{
+    return c->capa_state == P3_CAPA_UNKNOWN || c->capa_stale;
+}
+
+/* What is not known then counts as not offered, and is not asked for again
+ * before each command that waits. */
+static void absorb_capas(pop3 *c, pop3_code rc)
+{
+    take_capas(c, rc);
+    while (c->in_body) { /* by poplib's rules a line too long kills nothing */
+        p3_error_clear(&c->error);
+        p3_skip_body(c);
+    }
+    if (c->state != POP3_STATE_DEAD)
+        p3_error_clear(&c->error);
+    c->capa_asked = are_wanted(c);
+}
+
+void p3_renew_capas(pop3 *c)
+{
+    int several = c->unsent && c->unsent->next;
+
+    if (!are_wanted(c) || !several || c->no_capa || c->capa_asked ||
+        c->window_commands == 1)
+        return;
+    if (p3_queue_ahead(c, &CAPA_AGAIN))
+        p3_error_clear(&c->error); /* slower without, but all the same */
+    else
+        c->capa_asked = 1;
+}
+
+pop3_code pop3_queue_capa(pop3 *c, void *tag)
+{
+    return p3_queue_alone(c, &CAPA, tag);
+}
+
+pop3_code pop3_body_capas(pop3 *c, pop3_capas **out)
+{
+    pop3_code rc = p3_enter(c);
+
+    if (!rc && !c->in_body)
+        rc = p3_fail(c, POP3_ERROR_STATE, "no body is being read");
+    if (!rc)
+        rc = keep_capas(c);
+    return rc ? rc : copy_capas(c, out);
 }
 
 pop3_code pop3_capa_refresh(pop3 *c, pop3_capas **out)

@@ -1,5 +1,5 @@
 /*
- * listing.h - what the server offers, for the layers above
+ * listing.h - listings and what the server offers, for the layers above
  * SPDX-License-Identifier: MIT
  *
  * Layer 5.
@@ -18,6 +18,17 @@ pop3_code p3_known_capas(pop3 *c, pop3_capas **out);
 /* Whether a capability is among the server's, which are asked for where they
  * are not known yet. Fails as a command, but not where CAPA is refused. */
 pop3_code p3_offers(pop3 *c, const char *name, int *offered);
+
+/* Puts the library's own CAPA before what is to be sent, where more than one
+ * command is and it is not known, or was told before login alone, whether they
+ * may go together. */
+void p3_renew_capas(pop3 *c);
+
+/* A row of LIST, or of UIDL, at a time: takes one of the current body, and
+ * returns POP3_OK to go on, another code to end the walk, or, where the line does
+ * not parse, POP3_ERROR_MALFORMED, which does not. */
+typedef pop3_code (*p3_row_taker)(pop3 *c, struct p3_text line, void *arg);
+pop3_code p3_walk(pop3 *c, const char *what, p3_row_taker take, void *arg);
 
 #pragma GCC visibility pop
 

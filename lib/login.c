@@ -243,6 +243,8 @@ static pop3_code log_in_by_user(pop3 *c, const char *user, const char *password)
         rc = p3_check_line(c, "the password", "PASS", password);
     if (!rc && !p3_may_reveal(c))
         rc = p3_insecure(c, "USER and PASS");
+    if (!rc && p3_pipelines(c))
+        return p3_user_and_pass(c, user, password);
     if (!rc)
         rc = pop3_user(c, user);
     return rc ? rc : pop3_pass(c, password);

@@ -45,6 +45,19 @@ pop3_code pop3_set_limit(pop3 *c, pop3_limit which, uint64_t n)
     return POP3_OK;
 }
 
+pop3_code pop3_set_window(pop3 *c, size_t commands, uint64_t octets)
+{
+    p3_error_clear(&c->error);
+    if (!commands || commands > P3_LARGEST_WINDOW)
+        return p3_fail(c, POP3_ERROR_ARGUMENT,
+                       "a window of %zu commands is not between 1 and %d",
+                       commands, P3_LARGEST_WINDOW);
+    c->window = c->window_commands = commands;
+    c->window_octets = octets;
+    c->window_full = c->window_short = 0; /* as it was before */
+    return POP3_OK;
+}
+
 /* Keeps a copy of value, or NULL. */
 static pop3_code set_string(pop3 *c, char **where, const char *value)
 {
@@ -271,18 +284,27 @@ pop3_conn_state pop3_state(const pop3 *c)
     return c->state;
 }
 
+int pop3_out_of_step(const pop3 *c)
+{
+    return c->out_of_step;
+}
+
 pop3_await pop3_awaiting(const pop3 *c)
 {
+    const struct p3_command *command = c->first;
+
     if (c->state == POP3_STATE_CLOSED || c->state == POP3_STATE_DEAD)
         return POP3_AWAITING_NOTHING;
     if (!c->greeted)
         return POP3_AWAITING_GREETING;
     if (c->in_body)
         return POP3_AWAITING_BODY;
-    if (!c->first)
+    while (command && command->verb.absorb) /* is nobody else's */
+        command = command->next;
+    if (!command)
         return POP3_AWAITING_NOTHING;
-    return c->first->verb.shape == POP3_LONG ? POP3_AWAITING_LONG
-                                             : POP3_AWAITING_SHORT;
+    return command->verb.shape == POP3_LONG ? POP3_AWAITING_LONG
+                                            : POP3_AWAITING_SHORT;
 }
 
 size_t pop3_pending(const pop3 *c)

@@ -56,7 +56,9 @@ static int link_failed(struct p3_socket *sock)
 /*
  * Many servers write a reply in two small segments with Nagle's algorithm on,
  * which a delayed ACK on this side holds back for 40 ms a message. The kernel
- * falls back to delaying, so it is told again after each read.
+ * falls back to delaying after each read, so it is told again before the wait
+ * for the next: what is read without waiting needs no acknowledgement of its
+ * own.
  */
 static void acknowledge_at_once(int fd)
 {
@@ -77,8 +79,6 @@ static int64_t socket_read(void *arg, void *data, size_t size)
     do
         n = recv(sock->fd, data, size, 0);
     while (n < 0 && errno == EINTR);
-    if (n > 0)
-        acknowledge_at_once(sock->fd);
     if (n >= 0)
         return n;
     if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -115,8 +115,10 @@ static int socket_wait(void *arg, int want, int timeout_ms)
     int64_t until = p3_now_ms() + timeout_ms;
     int n;
 
-    if (want & POP3_STREAM_READ)
+    if (want & POP3_STREAM_READ) {
+        acknowledge_at_once(sock->fd);
         p.events |= POLLIN;
+    }
     if (want & POP3_STREAM_WRITE)
         p.events |= POLLOUT;
     while ((n = poll(&p, 1, timeout_ms)) < 0 && errno == EINTR)

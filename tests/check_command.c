@@ -741,11 +741,14 @@ END_TEST
 START_TEST(list_one_wants_two_numbers)
 {
     pop3_size row = {77, 78};
+    pop3_code code = two_numbers[_i].code;
 
+    if (!code && two_numbers[_i].first != 2) /* another message's */
+        code = POP3_ERROR_MALFORMED;
     peer_says(two_numbers[_i].says);
-    ck_assert_int_eq(pop3_list_one(c, 2, &row), two_numbers[_i].code);
+    ck_assert_int_eq(pop3_list_one(c, 2, &row), code);
     ck_assert_str_eq(peer_heard(), "LIST 2\r\n");
-    if (two_numbers[_i].code) {
+    if (code) {
         ck_assert_uint_eq(row.number, 77);
         ck_assert_uint_eq(row.octets, 78);
         ck_assert_int_eq(pop3_state(c), POP3_STATE_DEAD);
@@ -768,6 +771,7 @@ static const struct {
     {"+OK 2 a\x80\xFF\r\n", POP3_OK, 2, "a\x80\xFF"},
     {"+OK abc\r\n", POP3_OK, 2, "abc"}, /* without the number, as some do */
     {"+OK <a@b>\r\n", POP3_OK, 2, "<a@b>"},
+    {"+OK 3 abc\r\n", POP3_ERROR_MALFORMED, 0, NULL}, /* another message's */
     {"+OK abc def\r\n", POP3_ERROR_MALFORMED, 0, NULL},
     {"+OK\r\n", POP3_ERROR_MALFORMED, 0, NULL},
     {"+OK \r\n", POP3_ERROR_MALFORMED, 0, NULL},

@@ -48,7 +48,8 @@ static const struct {
     const char *reply;
 } answers[] = {
     {"CAPA", "+OK this is it\r\nTOP\r\nUIDL\r\nSASL PLAIN CRAM-MD5\r\n"
-             "EXPIRE 60 USER\r\nIMPLEMENTATION peer of the tests\r\n.\r\n"},
+             "PIPELINING\r\nEXPIRE 60 USER\r\nIMPLEMENTATION peer of the "
+             "tests\r\n.\r\n"},
     {"NOOP", "+OK still here\r\n"},
     {"STAT", "+OK 3 321\r\n"},
     {"LIST 1", "+OK 1 120\r\n"},
@@ -482,6 +483,161 @@ static pop3_code do_quit(void)
     return pop3_quit(c);
 }
 
+/* ---- Many commands at once ---- */
+
+struct taker {
+    pop3_code (*take)(void);
+};
+
+static pop3_code take_totals(void)
+{
+    pop3_totals t;
+
+    return pop3_reply_totals(c, &t);
+}
+
+static pop3_code take_one_size(void)
+{
+    pop3_size row;
+
+    return pop3_reply_size(c, &row);
+}
+
+static pop3_code take_one_uid(void)
+{
+    pop3_uid row = {0, 0, UNTOUCHED};
+
+    return seen(pop3_reply_uid(c, 1, &row), row.uid);
+}
+
+static pop3_code take_sizes(void)
+{
+    pop3_sizes *out = UNTOUCHED;
+    pop3_code rc = seen(pop3_body_sizes(c, &out), out);
+
+    if (!rc)
+        pop3_sizes_free(out);
+    return rc;
+}
+
+static pop3_code take_uids(void)
+{
+    pop3_uids *out = UNTOUCHED;
+    pop3_code rc = seen(pop3_body_uids(c, &out), out);
+
+    if (!rc)
+        pop3_uids_free(out);
+    return rc;
+}
+
+static pop3_code take_capas(void)
+{
+    pop3_capas *out = UNTOUCHED;
+    pop3_code rc = seen(pop3_body_capas(c, &out), out);
+
+    if (!rc)
+        pop3_capas_free(out);
+    return rc;
+}
+
+static pop3_code take_lines(void)
+{
+    pop3_lines *out = UNTOUCHED;
+    pop3_code rc = seen(pop3_body_lines(c, &out), out);
+
+    if (!rc)
+        pop3_lines_free(out);
+    return rc;
+}
+
+static struct taker totals = {take_totals}, one_size = {take_one_size},
+                    one_uid = {take_one_uid}, sizes = {take_sizes},
+                    uids = {take_uids}, capas = {take_capas},
+                    lines = {take_lines};
+
+static pop3_code queue_batch(void)
+{
+    pop3_code rc = pop3_queue_stat(c, &totals);
+
+    if (!rc)
+        rc = pop3_queue_list(c, &sizes);
+    if (!rc)
+        rc = pop3_queue_list_one(c, 1, &one_size);
+    if (!rc)
+        rc = pop3_queue_uidl(c, &uids);
+    if (!rc)
+        rc = pop3_queue_uidl_one(c, 1, &one_uid);
+    if (!rc)
+        rc = pop3_queue_retr(c, 2, 1000, &lines);
+    if (!rc)
+        rc = pop3_queue_retr(c, 2, 1000, NULL);
+    if (!rc)
+        rc = pop3_queue_retr(c, 9, 0, &lines);
+    if (!rc)
+        rc = pop3_queue_top(c, 2, 5, &lines);
+    if (!rc)
+        rc = pop3_queue_dele(c, 1, NULL);
+    if (!rc)
+        rc = pop3_queue_rset(c, NULL);
+    if (!rc)
+        rc = pop3_queue_noop(c, NULL);
+    if (!rc)
+        rc = pop3_queue_capa(c, &capas);
+    return rc ? rc : pop3_queue_command(c, "LIST", POP3_LONG, NULL);
+}
+
+static pop3_code do_batch(void)
+{
+    struct taker *taker;
+    void *tag;
+    pop3_code rc = queue_batch();
+
+    if (!rc)
+        rc = pop3_flush(c);
+    while (!rc && pop3_pending(c)) {
+        rc = pop3_next_reply(c, &tag);
+        taker = tag;
+        if (!rc && taker)
+            rc = taker->take();
+        rc = wanted(rc, POP3_ERROR_PROTO);
+    }
+    return rc;
+}
+
+static pop3_code do_batch_by_one(void)
+{
+    pop3_code rc = pop3_set_window(c, 1, 0);
+
+    return rc ? rc : do_batch();
+}
+
+static pop3_code do_batch_by_few(void)
+{
+    pop3_code rc = pop3_set_window(c, 3, 1500);
+
+    return rc ? rc : do_batch();
+}
+
+static pop3_code do_queued_quit(void)
+{
+    pop3_code rc = pop3_queue_noop(c, NULL);
+
+    if (!rc)
+        rc = pop3_queue_quit(c, NULL);
+    if (!rc)
+        rc = pop3_flush(c);
+    while (!rc && pop3_pending(c))
+        rc = pop3_next_reply(c, NULL);
+    return rc;
+}
+
+static pop3_code do_login_at_once(void)
+{
+    pop3_code rc = do_capa();
+
+    return rc ? rc : do_login_by_user();
+}
+
 /* Nobody listens there, and no name is resolved. */
 static pop3_code do_dial(void)
 {
@@ -531,6 +687,15 @@ static const step whole_session[] = {
 static const step short_session[] = {do_connect,    do_capa, do_login, do_list,
                                      do_short_retr, do_dele, do_quit,  NULL};
 
+static const step batches[] = {do_connect, do_login_at_once, do_capa_refresh,
+                               do_batch,   do_batch_by_one,  do_half_a_body,
+                               do_batch,   do_queued_quit,   NULL};
+
+/* The library asks for capabilities itself, and can do without. */
+static const step unprepared[] = {do_connect, do_batch,        do_login_by_user,
+                                  do_batch,   do_batch_by_few, do_queued_quit,
+                                  NULL};
+
 static const step connections[] = {do_dial, do_connect_fd, do_connect_tls,
                                    NULL};
 
@@ -550,6 +715,8 @@ static void look_after(struct outcome *o)
 {
     o->kept = pop3_error_code(c);
     o->has_message = *pop3_error(c) != '\0';
+    while (pop3_pending(c))
+        pop3_next_reply(c, NULL);
     o->state = pop3_state(c);
     if (o->state == POP3_STATE_CLOSED)
         o->next = do_connect();
@@ -693,7 +860,7 @@ static void teardown(void)
 START_TEST(a_session_goes_well_where_nothing_fails)
 {
     static const step *const sessions[] = {whole_session, short_session,
-                                           connections};
+                                           connections, batches, unprepared};
     struct outcome o = run(sessions[_i]);
 
     check_outcome(&o, POP3_OK, 0);
@@ -766,7 +933,7 @@ START_TEST(a_secret_string_is_wiped_before_it_is_freed)
 END_TEST
 
 static pop3_code (*const logins[])(void) = {do_login, do_login_by_user,
-                                            do_dialogue};
+                                            do_login_at_once, do_dialogue};
 
 START_TEST(no_memory_holds_the_password_after_login)
 {
@@ -815,6 +982,10 @@ static const struct {
     {whole_session, fail_nth_allocation, 0, 100},
     {whole_session, fail_from_nth_allocation, 0, 100},
     {short_session, fail_nth_allocation, 1, 20},
+    {batches, fail_nth_allocation, 0, 100},
+    {batches, fail_from_nth_allocation, 0, 100},
+    {unprepared, fail_nth_allocation, 0, 100},
+    {unprepared, fail_from_nth_allocation, 0, 100},
     {connections, fail_nth_allocation, 0, 8},
     {connections, fail_from_nth_allocation, 0, 8},
 };
@@ -832,7 +1003,8 @@ START_TEST(every_failed_allocation_is_survived)
         o = run(memory_faults[_i].session);
         ck_assert_msg(!live_blocks(), "call %ld, step %zu: %ld blocks left", n,
                       o.step, live_blocks());
-        check_outcome(&o, failure_met() ? POP3_ERROR_MEMORY : POP3_OK, n);
+        if (o.rc || memory_faults[_i].session != unprepared)
+            check_outcome(&o, failure_met() ? POP3_ERROR_MEMORY : POP3_OK, n);
         ck_assert_msg(!secrets_freed(), "call %ld, step %zu: not wiped", n,
                       o.step);
         ck_assert_int_eq(open_descriptors(), descriptors);
@@ -840,6 +1012,86 @@ START_TEST(every_failed_allocation_is_survived)
         take_messages("new");
     } while (failure_met());
     ck_assert_int_gt(n, memory_faults[_i].fewest);
+}
+END_TEST
+
+/* A name so long that memory is needed for its line alone. */
+START_TEST(without_memory_for_user_pass_is_not_sent_either)
+{
+    char user[200] = "";
+    pop3_code rc;
+    const char *heard;
+    long n = 0;
+
+    memset(user, 'x', sizeof user - 1);
+    do {
+        c = pop3_new();
+        rc = do_connect();
+        if (!rc)
+            rc = do_capa();
+        if (!rc)
+            rc = pop3_set_login_method(c, "USER");
+        fail_nth_allocation(++n);
+        if (!rc)
+            rc = pop3_login(c, user, password);
+        stop_counting();
+        heard = peer_heard();
+        ck_assert(!strstr(heard, "PASS ") || strstr(heard, "USER "));
+        ck_assert(!rc || (rc == POP3_ERROR_MEMORY && failure_met()));
+        ck_assert_uint_eq(pop3_pending(c), 0);
+        if (pop3_state(c) != POP3_STATE_DEAD)
+            ck_assert_int_eq(pop3_noop(c), POP3_OK);
+        pop3_free(c);
+        c = NULL;
+    } while (failure_met());
+    ck_assert_int_gt(n, 2);
+}
+END_TEST
+
+/* Two in flight, and memory for the lines of the others is there or not. */
+static pop3_code refill_where_memory_fails(long n)
+{
+    char line[400] = "XTND ";
+    pop3_code rc, worst = do_connect();
+    int i;
+
+    memset(line + 5, 'x', sizeof line - 6);
+    if (!worst)
+        worst = do_capa();
+    if (!worst)
+        worst = pop3_set_window(c, 2, 0);
+    for (i = 0; i < 8 && !worst; i++)
+        worst = pop3_queue_command(c, i < 3 ? "NOOP" : line, POP3_SHORT, NULL);
+    if (!worst)
+        worst = pop3_flush(c);
+    fail_nth_allocation(n);
+    while (pop3_pending(c)) {
+        rc = pop3_next_reply(c, NULL);
+        worst = worst ? worst : rc;
+    }
+    stop_counting();
+    return worst;
+}
+
+START_TEST(without_memory_for_more_what_was_sent_is_answered)
+{
+    pop3_code rc;
+    int unharmed = 0;
+    long n = 0;
+
+    do {
+        c = pop3_new();
+        rc = refill_where_memory_fails(++n);
+        ck_assert(!rc || (rc == POP3_ERROR_MEMORY && failure_met()));
+        unharmed += !rc && failure_met();
+        if (pop3_state(c) != POP3_STATE_DEAD) {
+            ck_assert_int_eq(pop3_noop(c), POP3_OK);
+            ck_assert_str_eq(pop3_reply_text(c, NULL), "still here");
+        }
+        pop3_free(c);
+        c = NULL;
+    } while (failure_met());
+    ck_assert_int_gt(unharmed, 0);
 }
 END_TEST
 
@@ -890,6 +1142,12 @@ START_TEST(every_failed_call_of_the_stream_is_survived)
 }
 END_TEST
 
+START_TEST(so_it_is_of_many_commands_at_once)
+{
+    fail_every_call(_i % 2 ? batches : unprepared, _i / 2);
+}
+END_TEST
+
 /* A message comes in several reads. */
 START_TEST(so_it_is_in_the_middle_of_a_message)
 {
@@ -915,6 +1173,8 @@ START_TEST(a_session_goes_well_however_octets_come_and_go)
 
     chunk = drips[_i].chunk;
     accepts = drips[_i].accepts;
+    o = run(batches);
+    check_outcome(&o, POP3_OK, 0);
     o = run(whole_session);
     check_outcome(&o, POP3_OK, 0);
     ck_assert_int_eq(take_messages("new"), 1);
@@ -931,6 +1191,8 @@ static void add_memory_tests(TCase *t)
     tcase_add_test(t, a_secret_string_is_wiped_before_it_is_freed);
     tcase_add_loop_test(t, no_memory_holds_the_password_after_login, 0,
                         (int)COUNT(logins));
+    tcase_add_test(t, without_memory_for_user_pass_is_not_sent_either);
+    tcase_add_test(t, without_memory_for_more_what_was_sent_is_answered);
     tcase_add_loop_test(t, every_failed_allocation_is_survived, 0,
                         (int)COUNT(memory_faults));
 }
@@ -942,11 +1204,13 @@ Suite *faults_suite(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 300);
-    tcase_add_loop_test(t, a_session_goes_well_where_nothing_fails, 0, 3);
+    tcase_add_loop_test(t, a_session_goes_well_where_nothing_fails, 0, 5);
     tcase_add_loop_test(t, a_session_goes_well_however_octets_come_and_go, 0,
                         (int)COUNT(drips));
     tcase_add_loop_test(t, every_failed_call_of_the_stream_is_survived, 0,
                         (int)COUNT(stream_faults));
+    tcase_add_loop_test(t, so_it_is_of_many_commands_at_once, 0,
+                        2 * (int)COUNT(stream_faults));
     tcase_add_loop_test(t, so_it_is_in_the_middle_of_a_message, 0,
                         (int)COUNT(stream_faults));
     tcase_add_loop_test(t, so_it_is_where_octets_come_and_go_one_by_one, 0,

@@ -75,7 +75,7 @@ layer_of() {
     stream | dial | tls | sink) echo 1 ;;
     reader) echo 2 ;;
     reply) echo 3 ;;
-    conn | settings | gather | body) echo 4 ;;
+    conn | queue | settings | gather | body) echo 4 ;;
     command | listing) echo 5 ;;
     sasl | gsasl | auth | login) echo 6 ;;
     maildir | open) echo 7 ;;

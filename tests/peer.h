@@ -76,6 +76,7 @@ Suite *tls_suite(void);
 Suite *reader_suite(void);
 Suite *reply_suite(void);
 Suite *command_suite(void);
+Suite *queue_suite(void);
 Suite *sasl_suite(void);
 Suite *auth_suite(void);
 Suite *files_suite(void);
