@@ -958,6 +958,28 @@ void pop3_maildir_close(pop3_maildir *maildir);
  */
 pop3_code pop3_body_maildir(pop3 *c, pop3_maildir *maildir, uint64_t *octets);
 
+typedef struct pop3_stored pop3_stored;
+
+/*
+ * Opens the record of the messages, by their UIDs, that are stored from one
+ * account in one Maildir: a file in its folder, made where it is missing (mode
+ * 600), and locked until pop3_stored_close. A message that was stored counts as
+ * that whatever crashed afterwards: what an earlier run could not finish is
+ * finished here. c takes the message of an error, gives the time to wait
+ * (pop3_set_timeout), and need not be connected. maildir has to outlive the
+ * record.
+ * user, server, port: the account, whatever the case of the server's name.
+ * out: free with pop3_stored_close.
+ *   POP3_ERROR_ARGUMENT  user or server is NULL
+ *   POP3_ERROR_TIMEOUT   somebody else had it locked all the time
+ *   POP3_ERROR_IO        it cannot be read or written, or a file of that name is
+ *                        none of that account; which is left as it is
+ *   POP3_ERROR_MEMORY
+ */
+pop3_code pop3_stored_open(pop3 *c, pop3_maildir *maildir, const char *user,
+                           const char *server, int port, pop3_stored **out);
+void pop3_stored_close(pop3_stored *stored);
+
 /* ---- What the library does not know ------------------------------------ */
 
 /*

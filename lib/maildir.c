@@ -2,17 +2,14 @@
  * maildir.c - a Maildir: unique names, and delivery that survives a crash
  * SPDX-License-Identifier: MIT
  *
- * Owns the three folders and what happens between a body's first octet and a
- * message in new/. Knows conn (the body) and sink (the file). Not here: which
- * messages to fetch, and deleting them from the server: the caller's.
- *
- * The order is Maildir's: write to tmp/, sync, move to new/, sync new/. What is
- * in new/ is whole at any moment, whatever crashes.
+ * Owns the three folders, the names in them, and the way from tmp/ to new/.
+ * Not here: what is in a message's file (batch.c), and which messages were
+ * stored before (stored.c).
  */
 #include "maildir.h"
-#include "conn.h"
 #include "local.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,8 +19,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/utsname.h>
+#endif
+
 /* A name that is taken is somebody's mistake; so many in a row are a fault. */
 enum { TRIES = 16 };
+
+/* Seconds after which nobody writes to a file in tmp/ any more; Maildir's. */
+enum { STALE = 36 * 60 * 60 };
 
 /* ---- Names ------------------------------------------------------------- */
 
@@ -71,10 +75,10 @@ static void find_random(pop3_maildir *m)
         m->random = 0;
 }
 
-/* ---- Opening ----------------------------------------------------------- */
+/* ---- Folders ----------------------------------------------------------- */
 
-static pop3_code cannot(pop3 *c, const pop3_maildir *m, const char *what,
-                        int err)
+pop3_code p3_maildir_cannot(pop3 *c, const pop3_maildir *m, const char *what,
+                            int err)
 {
     char text[P3_ERRNO_TEXT];
 
@@ -89,9 +93,9 @@ static int open_folder(int at, const char *path)
 
 /* Some file systems can not sync a folder, and say EINVAL: nothing is to be
  * had from them, and mail is not to be refused for it. */
-static int sync_folder(int fd)
+int p3_maildir_sync(int folder)
 {
-    while (fsync(fd) != 0)
+    while (fsync(folder) != 0)
         if (errno != EINTR)
             return errno == EINVAL ? 0 : errno;
     return 0;
@@ -106,7 +110,7 @@ static int sync_parent(int fd)
 
     if (parent < 0)
         return errno == EACCES ? 0 : errno;
-    err = sync_folder(parent);
+    err = p3_maildir_sync(parent);
     close(parent);
     return err;
 }
@@ -132,49 +136,89 @@ static int open_or_make(int at, const char *path)
     return fd;
 }
 
-/* Makes cur/, which nothing here writes to; mail readers do. */
-static int make_cur(int folder)
-{
-    int cur = open_or_make(folder, "cur");
-
-    if (cur < 0)
-        return errno;
-    close(cur);
-    return 0;
-}
-
 static int check_writable(int folder)
 {
     return faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) ? errno : 0;
 }
 
-static int open_folders(pop3_maildir *m, int folder)
+/* Nothing here writes to cur/; mail readers do. */
+static int open_folders(pop3_maildir *m)
 {
-    int err = make_cur(folder);
+    int err;
 
-    if (err)
-        return err;
-    m->new_dir = open_or_make(folder, "new");
+    m->folder = open_or_make(AT_FDCWD, m->path);
+    if (m->folder < 0)
+        return errno;
+    m->cur_dir = open_or_make(m->folder, "cur");
+    if (m->cur_dir < 0)
+        return errno;
+    m->new_dir = open_or_make(m->folder, "new");
     if (m->new_dir < 0)
         return errno;
-    m->tmp_dir = open_or_make(folder, "tmp");
+    m->tmp_dir = open_or_make(m->folder, "tmp");
     if (m->tmp_dir < 0)
         return errno;
     err = check_writable(m->tmp_dir);
     return err ? err : check_writable(m->new_dir);
 }
 
-static int open_path(pop3_maildir *m)
-{
-    int folder = open_or_make(AT_FDCWD, m->path);
-    int err;
+/* ---- What the system can do -------------------------------------------- */
 
-    if (folder < 0)
-        return errno;
-    err = open_folders(m, folder);
-    close(folder);
-    return err;
+/* The number that text begins with; what is too large is large enough. */
+static int take_number(const char **text)
+{
+    int n = 0;
+
+    for (; **text >= '0' && **text <= '9'; (*text)++)
+        n = n < 10000 ? n * 10 + (**text - '0') : n;
+    return n;
 }
+
+int p3_maildir_trusts_syncfs(const char *release)
+{
+    int major = take_number(&release);
+    int minor = 0;
+
+    if (*release == '.') {
+        release++;
+        minor = take_number(&release);
+    }
+    return major > 5 || (major == 5 && minor >= 8);
+}
+
+#ifdef __linux__
+
+static int find_syncfs(void)
+{
+    struct utsname name;
+
+    return uname(&name) == 0 && p3_maildir_trusts_syncfs(name.release);
+}
+
+int p3_maildir_sync_all(const pop3_maildir *m)
+{
+    while (syncfs(m->tmp_dir) != 0)
+        if (errno != EINTR)
+            return errno;
+    return 0;
+}
+
+#else
+
+static int find_syncfs(void)
+{
+    return 0;
+}
+
+int p3_maildir_sync_all(const pop3_maildir *m)
+{
+    (void)m;
+    return ENOSYS;
+}
+
+#endif
+
+/* ---- Opening and closing ----------------------------------------------- */
 
 static pop3_maildir *new_maildir(const char *path)
 {
@@ -182,7 +226,8 @@ static pop3_maildir *new_maildir(const char *path)
 
     if (!m)
         return NULL;
-    m->tmp_dir = m->new_dir = -1;
+    m->folder = m->tmp_dir = m->new_dir = m->cur_dir = -1;
+    m->has_syncfs = find_syncfs();
     m->next_name = p3_maildir_next_name;
     m->path = p3_strdup(path);
     if (!m->path) {
@@ -203,9 +248,9 @@ pop3_code pop3_maildir_open(pop3 *c, const char *path, pop3_maildir **out)
     m = new_maildir(path);
     if (!m)
         return p3_error_memory(&c->error);
-    err = open_path(m);
+    err = open_folders(m);
     if (err) {
-        cannot(c, m, "use the Maildir", err);
+        p3_maildir_cannot(c, m, "use the Maildir", err);
         pop3_maildir_close(m);
         return c->error.code;
     }
@@ -213,74 +258,80 @@ pop3_code pop3_maildir_open(pop3 *c, const char *path, pop3_maildir **out)
     return POP3_OK;
 }
 
+static void close_folder(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 void pop3_maildir_close(pop3_maildir *maildir)
 {
     if (!maildir)
         return;
-    if (maildir->tmp_dir >= 0)
-        close(maildir->tmp_dir);
-    if (maildir->new_dir >= 0)
-        close(maildir->new_dir);
+    close_folder(maildir->tmp_dir);
+    close_folder(maildir->new_dir);
+    close_folder(maildir->cur_dir);
+    close_folder(maildir->folder);
     free(maildir->path);
     free(maildir);
 }
 
-/* ---- Delivery ---------------------------------------------------------- */
+/* ---- In tmp/ ----------------------------------------------------------- */
 
-/* A message on its way. */
-struct delivery {
-    pop3_maildir *m;
-    int fd;
-    int err;          /* the first local failure; 0: none */
-    const char *what; /* could not be done, where err is not 0 */
-    char tmp_name[P3_MAILDIR_NAME];
-    char new_name[P3_MAILDIR_NAME];
-};
-
-static void failed(struct delivery *d, const char *what, int err)
+/* Neither written to nor read for so long; a folder is not a message. */
+static int is_stale(const struct stat *st, time_t now)
 {
-    if (d->err || !err)
-        return;
-    d->what = what;
-    d->err = err;
+    return S_ISREG(st->st_mode) && now - st->st_mtime > STALE &&
+           now - st->st_atime > STALE;
 }
 
-static void create(struct delivery *d)
+static void sweep_one(int folder, const char *name, time_t now)
+{
+    struct stat st;
+
+    if (*name != '.' && fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        is_stale(&st, now))
+        (void)unlinkat(folder, name, 0);
+}
+
+DIR *p3_maildir_list(int folder)
+{
+    int fd = open_folder(folder, ".");
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!dir && fd >= 0)
+        close(fd);
+    return dir;
+}
+
+void p3_maildir_sweep(pop3_maildir *m)
+{
+    DIR *dir = p3_maildir_list(m->tmp_dir);
+    const struct dirent *entry;
+    time_t now = time(NULL);
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir)) != NULL)
+        sweep_one(m->tmp_dir, entry->d_name, now);
+    closedir(dir);
+}
+
+int p3_maildir_create(pop3_maildir *m, char *name)
 {
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     int tries = 0;
+    int fd;
 
     do {
-        d->m->next_name(d->m, d->tmp_name);
-        d->fd = openat(d->m->tmp_dir, d->tmp_name, flags, 0600);
-    } while (d->fd < 0 &&
+        m->next_name(m, name);
+        fd = openat(m->tmp_dir, name, flags, 0600);
+    } while (fd < 0 &&
              (errno == EINTR || (errno == EEXIST && ++tries < TRIES)));
-    if (d->fd < 0)
-        failed(d, "create a message in tmp/ of", errno);
+    return fd;
 }
 
-static int sync_file(int fd)
-{
-    while (fsync(fd) != 0)
-        if (errno != EINTR)
-            return errno;
-    return 0;
-}
-
-/* The file is closed even where a signal interrupts that, and it is synced. */
-static int close_file(int fd)
-{
-    return close(fd) != 0 && errno != EINTR ? errno : 0;
-}
-
-static void settle_file(struct delivery *d)
-{
-    failed(d, "write a message to", p3_sink_finish(&d->m->sink));
-    if (!d->err)
-        failed(d, "sync a message in", sync_file(d->fd));
-    failed(d, "close a message in", close_file(d->fd));
-    d->fd = -1;
-}
+/* ---- From tmp/ to new/ ------------------------------------------------- */
 
 /* For kernels and file systems without a rename that refuses. */
 static int link_and_unlink(int from, const char *old, int to, const char *name)
@@ -305,8 +356,8 @@ static int move(int from, const char *old, int to, const char *name)
 #ifdef RENAME_NOREPLACE
     if (renameat2(from, old, to, name, RENAME_NOREPLACE) == 0)
         return 0;
-    if (errno == EEXIST)
-        return EEXIST;
+    if (errno == EEXIST || errno == ENOENT)
+        return errno;
 #endif
     err = link_and_unlink(from, old, to, name);
     if (err == EPERM || err == EOPNOTSUPP || err == ENOSYS)
@@ -314,91 +365,30 @@ static int move(int from, const char *old, int to, const char *name)
     return err;
 }
 
-/* Under the name that it had in tmp/, or another, should that be taken. */
-static void publish(struct delivery *d)
+/* A crash between link and unlink leaves one file with two names. */
+static int is_linked_already(const pop3_maildir *m, const char *old,
+                             const char *name)
+{
+    struct stat a, b;
+
+    return fstatat(m->tmp_dir, old, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(m->new_dir, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int p3_maildir_deliver(pop3_maildir *m, const char *old, char *name)
 {
     int tries = 0;
     int err;
 
-    memcpy(d->new_name, d->tmp_name, sizeof d->new_name);
-    while ((err = move(d->m->tmp_dir, d->tmp_name, d->m->new_dir,
-                       d->new_name)) == EEXIST &&
-           ++tries < TRIES)
-        d->m->next_name(d->m, d->new_name);
-    if (err) {
-        failed(d, "move a message to new/ of", err);
-        return;
+    snprintf(name, P3_MAILDIR_NAME, "%s", old);
+    while ((err = move(m->tmp_dir, old, m->new_dir, name)) == EEXIST &&
+           ++tries < TRIES) {
+        if (is_linked_already(m, old, name)) {
+            (void)unlinkat(m->tmp_dir, old, 0);
+            return 0;
+        }
+        m->next_name(m, name);
     }
-    failed(d, "sync new/ of", sync_folder(d->m->new_dir));
-    if (d->err)
-        (void)unlinkat(d->m->new_dir, d->new_name, 0);
-}
-
-/* Nothing half-written stays. */
-static void discard(struct delivery *d)
-{
-    if (d->fd >= 0) {
-        p3_sink_drop(&d->m->sink);
-        close(d->fd);
-    }
-    (void)unlinkat(d->m->tmp_dir, d->tmp_name, 0);
-}
-
-/* Writes the body to its end, which data is NULL at, or to the first write
- * that fails. */
-static pop3_code pour(pop3 *c, struct delivery *d, const char *data, size_t len)
-{
-    pop3_code rc = POP3_OK;
-
-    while (!rc && !d->err && data) {
-        failed(d, "write a message to", p3_sink_write(&d->m->sink, data, len));
-        if (!d->err)
-            rc = p3_next_slice(c, &data, &len);
-    }
-    return rc;
-}
-
-/* From the body's first slice to the message in new/. Fails as the connection
- * does; what fails here is told in d. */
-static pop3_code store(pop3 *c, struct delivery *d, const char *data,
-                       size_t len)
-{
-    pop3_code rc;
-
-    create(d);
-    if (d->err)
-        return POP3_OK;
-    p3_sink_init(&d->m->sink, d->fd, POP3_LF);
-    rc = pour(c, d, data, len);
-    if (!rc && !d->err)
-        settle_file(d);
-    if (!rc && !d->err)
-        publish(d);
-    if (rc || d->err)
-        discard(d);
-    return rc;
-}
-
-pop3_code pop3_body_maildir(pop3 *c, pop3_maildir *maildir, uint64_t *octets)
-{
-    struct delivery d = {.m = maildir, .fd = -1};
-    const char *data;
-    size_t len;
-    pop3_code rc = p3_enter(c);
-
-    /* The first slice comes before the file: where there is no body there is
-     * nothing to clear away. */
-    if (!rc)
-        rc = p3_next_slice(c, &data, &len);
-    if (!rc)
-        rc = store(c, &d, data, len);
-    if (!rc && d.err)
-        rc = p3_skip_body(c);
-    if (rc)
-        return rc;
-    if (d.err)
-        return cannot(c, maildir, d.what, d.err);
-    if (octets)
-        *octets = pop3_body_octets(c);
-    return POP3_OK;
+    return err;
 }

@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -966,6 +967,8 @@ START_TEST(its_descriptors_are_not_inherited)
 
     ck_assert_int_eq(fcntl(m->tmp_dir, F_GETFD), FD_CLOEXEC);
     ck_assert_int_eq(fcntl(m->new_dir, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(fcntl(m->cur_dir, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(fcntl(m->folder, F_GETFD), FD_CLOEXEC);
     pop3_maildir_close(m);
 }
 END_TEST
@@ -1373,6 +1376,334 @@ START_TEST(a_body_over_its_limit_leaves_nothing)
 }
 END_TEST
 
+/* ---- A Maildir: batches ------------------------------------------------- */
+
+/* Another whole message in the batch. */
+static void put(struct p3_batch *b)
+{
+    ck_assert_int_eq(p3_batch_begin(b), 0);
+    ck_assert_int_eq(p3_batch_write(b, "a: b\r", 5), 0);
+    ck_assert_int_eq(p3_batch_write(b, "\n\r\nc\r\n", 6), 0);
+    ck_assert_int_eq(p3_batch_end(b), 0);
+}
+
+static void put_many(struct p3_batch *b, int n)
+{
+    while (n--)
+        put(b);
+}
+
+/* With syncfs and without, a batch of one, of as many as are synced one by one,
+ * of more, and as many as there may be. */
+static const struct {
+    int messages, has_syncfs;
+} batches[] = {
+    {0, 1}, {1, 1}, {3, 1}, {4, 1}, {256, 1}, {1, 0}, {3, 0}, {4, 0}, {256, 0},
+};
+
+START_TEST(a_batch_is_delivered_together)
+{
+    int messages = batches[_i].messages, before = open_descriptors();
+    pop3_maildir *m = open_maildir();
+    struct p3_batch b;
+    char path[512];
+    int i;
+
+    m->has_syncfs &= batches[_i].has_syncfs;
+    p3_batch_init(&b, m);
+    put_many(&b, messages);
+    ck_assert_int_le(open_descriptors(), before + 4 + P3_BATCH_FEW);
+    ck_assert_int_eq(p3_batch_sync(&b), 0);
+    ck_assert_int_eq(count_files("mail/tmp", NULL), messages);
+    ck_assert_int_eq(count_files("mail/new", NULL), 0);
+    ck_assert_int_eq(p3_batch_publish(&b), 0);
+    ck_assert_int_eq(count_files("mail/tmp", NULL), 0);
+    ck_assert_int_eq(count_files("mail/new", NULL), messages);
+    for (i = 0; i < messages; i++) {
+        snprintf(path, sizeof path, "mail/new/%.255s",
+                 p3_batch_name(&b, (size_t)i));
+        check_content(in_folder(path), "a: b\n\nc\n", 8);
+        ck_assert_int_eq(p3_batch_error(&b, (size_t)i), 0);
+    }
+    p3_batch_release(&b);
+    pop3_maildir_close(m);
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
+START_TEST(a_batch_is_full_by_count_by_octets_or_by_time)
+{
+    static char megabyte[1 << 20];
+    pop3_maildir *m = open_maildir();
+    struct p3_batch b;
+    int i;
+
+    p3_batch_init(&b, m);
+    ck_assert_int_eq(p3_batch_is_full(&b), 0);
+    put(&b);
+    ck_assert_int_eq(p3_batch_is_full(&b), 0);
+    b.begun_ms -= P3_BATCH_MS;
+    ck_assert_int_eq(p3_batch_is_full(&b), 1);
+    p3_batch_clear(&b);
+    ck_assert_int_eq(p3_batch_is_full(&b), 0);
+    ck_assert_int_eq(p3_batch_begin(&b), 0);
+    for (i = 0; i < 16; i++)
+        ck_assert_int_eq(p3_batch_write(&b, megabyte, sizeof megabyte), 0);
+    ck_assert_int_eq(p3_batch_is_full(&b), 0); /* of nothing whole */
+    ck_assert_int_eq(p3_batch_end(&b), 0);
+    ck_assert_int_eq(p3_batch_is_full(&b), 1);
+    p3_batch_clear(&b);
+    put_many(&b, P3_BATCH_MESSAGES);
+    ck_assert_int_eq(p3_batch_is_full(&b), 1);
+    ck_assert_int_eq(p3_batch_begin(&b), ENOBUFS);
+    p3_batch_release(&b);
+    check_nothing_stored();
+    pop3_maildir_close(m);
+}
+END_TEST
+
+START_TEST(what_is_dropped_or_cleared_leaves_nothing)
+{
+    int before;
+    pop3_maildir *m = open_maildir();
+    struct p3_batch b;
+
+    before = open_descriptors();
+    p3_batch_init(&b, m);
+    put_many(&b, 2);
+    ck_assert_int_eq(p3_batch_begin(&b), 0);
+    p3_batch_drop(&b);
+    p3_batch_drop(&b);
+    ck_assert_uint_eq(b.count, 2);
+    ck_assert_int_eq(count_files("mail/tmp", NULL), 2);
+    p3_batch_clear(&b);
+    check_nothing_stored();
+    put_many(&b, 5);
+    ck_assert_int_eq(p3_batch_begin(&b), 0);
+    ck_assert_int_eq(p3_batch_write(&b, "a", 1), 0);
+    p3_batch_release(&b);
+    check_nothing_stored();
+    ck_assert_int_eq(open_descriptors(), before);
+    pop3_maildir_close(m);
+}
+END_TEST
+
+START_TEST(what_a_record_has_stays_in_tmp)
+{
+    pop3_maildir *m = open_maildir();
+    struct p3_batch b;
+    char name[P3_MAILDIR_NAME], in_new[P3_MAILDIR_NAME];
+
+    p3_batch_init(&b, m);
+    put(&b);
+    b.kept = 1;
+    p3_batch_release(&b);
+    ck_assert_int_eq(count_files("mail/tmp", name), 1);
+    ck_assert_int_eq(p3_maildir_deliver(m, name, in_new), 0);
+    ck_assert_str_eq(name, in_new);
+    ck_assert_int_eq(count_files("mail/new", NULL), 1);
+    ck_assert_int_eq(p3_maildir_deliver(m, name, in_new), ENOENT);
+    pop3_maildir_close(m);
+}
+END_TEST
+
+START_TEST(of_a_batch_only_what_cannot_be_moved_fails)
+{
+    pop3_maildir *m = open_maildir();
+    struct p3_batch b;
+
+    p3_batch_init(&b, m);
+    put_many(&b, 2);
+    m->next_name = always_taken;
+    put(&b);
+    m->next_name = p3_maildir_next_name;
+    put(&b);
+    m->next_name = always_taken;
+    put_taken("mail/new");
+    ck_assert_int_eq(p3_batch_sync(&b), 0);
+    ck_assert_int_eq(p3_batch_publish(&b), EEXIST);
+    ck_assert_int_eq(p3_batch_error(&b, 0), 0);
+    ck_assert_int_eq(p3_batch_error(&b, 2), EEXIST);
+    ck_assert_int_eq(p3_batch_error(&b, 3), 0);
+    ck_assert_int_eq(p3_batch_fail(c, &b, EEXIST), POP3_ERROR_IO);
+    ck_assert_ptr_nonnull(strstr(pop3_error(c), "cannot move a message"));
+    p3_batch_release(&b);
+    ck_assert_int_eq(count_files("mail/new", NULL), 4);
+    ck_assert_int_eq(count_files("mail/tmp", NULL), 0);
+    pop3_maildir_close(m);
+}
+END_TEST
+
+/* Of the few, as of many. */
+static const int unsynced[] = {1, 3};
+
+START_TEST(a_batch_that_cannot_be_synced_leaves_nothing)
+{
+    pop3_maildir *m = open_maildir();
+    struct p3_batch b;
+    int ends[2];
+
+    if (!m->has_syncfs) {
+        pop3_maildir_close(m);
+        return;
+    }
+    ck_assert_int_eq(pipe(ends), 0);
+    p3_batch_init(&b, m);
+    put_many(&b, unsynced[_i]);
+    ck_assert_int_ge(dup2(ends[1], b.fds[0]), 0);
+    ck_assert_int_eq(p3_batch_sync(&b), EINVAL); /* nobody can sync a pipe */
+    ck_assert_int_eq(p3_batch_fail(c, &b, EINVAL), POP3_ERROR_IO);
+    ck_assert_ptr_nonnull(strstr(pop3_error(c), "cannot sync a message"));
+    ck_assert_int_eq(p3_batch_fail(c, &b, ENOMEM), POP3_ERROR_MEMORY);
+    p3_batch_release(&b);
+    close(ends[0]);
+    close(ends[1]);
+    check_nothing_stored();
+    pop3_maildir_close(m);
+}
+END_TEST
+
+/* After none, as after the few whose descriptors stay open. */
+START_TEST(a_message_that_cannot_be_closed_is_none)
+{
+    pop3_maildir *m = open_maildir();
+    struct p3_batch b;
+
+    m->has_syncfs &= _i;
+    p3_batch_init(&b, m);
+    put_many(&b, P3_BATCH_FEW * _i);
+    ck_assert_int_eq(p3_batch_begin(&b), 0);
+    close(b.fd);
+    ck_assert_int_eq(p3_batch_end(&b), EBADF);
+    ck_assert_int_eq(b.fd, -1);
+    ck_assert_uint_eq(b.count, (size_t)(P3_BATCH_FEW * _i));
+    ck_assert_int_eq(count_files("mail/tmp", NULL), P3_BATCH_FEW * _i);
+    p3_batch_release(&b);
+    pop3_maildir_close(m);
+}
+END_TEST
+
+#ifdef O_PATH
+/* new/ by a descriptor that names can be moved through, and that nobody can
+ * sync. */
+static void make_new_unsyncable(pop3_maildir *m)
+{
+    close(m->new_dir);
+    m->new_dir = open(in_folder("mail/new"), O_PATH | O_CLOEXEC);
+    ck_assert_int_ge(m->new_dir, 0);
+}
+
+START_TEST(where_new_cannot_be_synced_nothing_is_delivered)
+{
+    pop3_maildir *m = open_maildir();
+    struct p3_batch b;
+
+    put_taken("mail/new");
+    make_new_unsyncable(m);
+    m->next_name = taken_twice; /* so that one gets another name in new/ */
+    p3_batch_init(&b, m);
+    put_many(&b, 2);
+    ck_assert_int_eq(p3_batch_sync(&b), 0);
+    ck_assert_int_eq(p3_batch_publish(&b), EBADF);
+    ck_assert_int_eq(p3_batch_error(&b, 0), EBADF);
+    ck_assert_int_eq(p3_batch_error(&b, 1), EBADF);
+    p3_batch_release(&b);
+    peer_says(MESSAGE);
+    peer_says("+OK\r\n");
+    check_io_error(m, "cannot sync new/ of");
+    ck_assert_int_eq(count_files("mail/tmp", NULL), 0);
+    ck_assert_int_eq(count_files("mail/new", NULL), 1);
+    check_content(in_folder("mail/new/taken"), "old", 3);
+    pop3_maildir_close(m);
+}
+END_TEST
+#endif
+
+/* Releases of Linux, and whether their syncfs tells of errors. */
+static const struct {
+    const char *release;
+    int trusted;
+} releases[] = {
+    {"5.8", 1},
+    {"5.8.0-rc1", 1},
+    {"5.10.0-21-amd64", 1},
+    {"6.1.0", 1},
+    {"10.0", 1},
+    {"6", 1},
+    {"5.7.19", 0},
+    {"5", 0},
+    {"4.19.0", 0},
+    {"2.6.32", 0},
+    {"", 0},
+    {"unknown", 0},
+    {"99999999999999999999.1", 1},
+};
+
+START_TEST(syncfs_is_trusted_where_it_tells_of_errors)
+{
+    ck_assert_int_eq(p3_maildir_trusts_syncfs(releases[_i].release),
+                     releases[_i].trusted);
+}
+END_TEST
+
+/* Files in tmp/ by their age in hours, and what becomes of them. */
+static const struct {
+    const char *name;
+    int written, read; /* hours ago */
+    int stays;
+} leftovers[] = {
+    {"mail/tmp/old", 37, 37, 0},       {"mail/tmp/new", 0, 0, 1},
+    {"mail/tmp/nearly", 35, 37, 1},    {"mail/tmp/read", 100, 35, 1},
+    {"mail/tmp/.hidden", 100, 100, 1}, {"mail/tmp/ancient", 9999, 9999, 0},
+    {"mail/new/delivered", 99, 99, 1}, {"mail/cur/seen:2,S", 99, 99, 1},
+};
+
+static void make_old(const char *path, int written, int read)
+{
+    struct timespec times[2];
+
+    clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[1] = times[0];
+    times[0].tv_sec -= read * 3600;
+    times[1].tv_sec -= written * 3600;
+    ck_assert_int_eq(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+START_TEST(what_nobody_wrote_for_36_hours_is_swept_from_tmp)
+{
+    pop3_maildir *m = open_maildir();
+    int i;
+
+    for (i = 0; i < COUNT(leftovers); i++)
+        make_old(write_file(leftovers[i].name, "a", 1, 0600),
+                 leftovers[i].written, leftovers[i].read);
+    ck_assert_int_eq(mkdir(in_folder("mail/tmp/folder"), 0700), 0);
+    ck_assert_int_eq(symlink("nowhere", in_folder("mail/tmp/link")), 0);
+    make_old(in_folder("mail/tmp/folder"), 99, 99);
+    make_old(in_folder("mail/tmp/link"), 99, 99);
+    p3_maildir_sweep(m);
+    for (i = 0; i < COUNT(leftovers); i++)
+        ck_assert_int_eq(access(in_folder(leftovers[i].name), F_OK) == 0,
+                         leftovers[i].stays);
+    ck_assert_int_eq(count_files("mail/tmp", NULL), 5);
+    pop3_maildir_close(m);
+}
+END_TEST
+
+START_TEST(a_tmp_that_cannot_be_read_is_not_swept)
+{
+    int before;
+    pop3_maildir *m = open_maildir();
+
+    before = open_descriptors();
+    close(m->tmp_dir);
+    m->tmp_dir = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    p3_maildir_sweep(m);
+    ck_assert_int_eq(open_descriptors(), before);
+    pop3_maildir_close(m);
+}
+END_TEST
+
 /* ---- From a specification to a session ---------------------------------- */
 
 START_TEST(the_user_is_the_specifications_or_the_entrys_or_the_local_one)
@@ -1552,6 +1883,27 @@ static void add_delivery(Suite *suite)
     tcase_add_test(tc, a_body_over_its_limit_leaves_nothing);
 }
 
+static void add_batch(Suite *suite)
+{
+    TCase *tc = add_case(suite, "batch");
+
+    tcase_add_loop_test(tc, a_batch_is_delivered_together, 0, COUNT(batches));
+    tcase_add_test(tc, a_batch_is_full_by_count_by_octets_or_by_time);
+    tcase_add_test(tc, what_is_dropped_or_cleared_leaves_nothing);
+    tcase_add_test(tc, what_a_record_has_stays_in_tmp);
+    tcase_add_test(tc, of_a_batch_only_what_cannot_be_moved_fails);
+    tcase_add_loop_test(tc, a_batch_that_cannot_be_synced_leaves_nothing, 0,
+                        COUNT(unsynced));
+    tcase_add_loop_test(tc, a_message_that_cannot_be_closed_is_none, 0, 2);
+#ifdef O_PATH
+    tcase_add_test(tc, where_new_cannot_be_synced_nothing_is_delivered);
+#endif
+    tcase_add_loop_test(tc, syncfs_is_trusted_where_it_tells_of_errors, 0,
+                        COUNT(releases));
+    tcase_add_test(tc, what_nobody_wrote_for_36_hours_is_swept_from_tmp);
+    tcase_add_test(tc, a_tmp_that_cannot_be_read_is_not_swept);
+}
+
 static void add_open(Suite *suite)
 {
     TCase *tc = add_case(suite, "open");
@@ -1572,6 +1924,7 @@ Suite *files_suite(void)
     add_sink(suite);
     add_maildir(suite);
     add_delivery(suite);
+    add_batch(suite);
     add_open(suite);
     return suite;
 }

@@ -71,14 +71,14 @@ code_of() {
 # A file's layer, or nothing for one that is not known.
 layer_of() {
     case $1 in
-    error | buf | local | idn | netrc | spec) echo 0 ;;
-    stream | dial | tls | sink) echo 1 ;;
+    error | buf | local | idn | tally | netrc | spec) echo 0 ;;
+    stream | dial | tls | sink | journal) echo 1 ;;
     reader) echo 2 ;;
     reply) echo 3 ;;
-    conn | queue | settings | gather | body) echo 4 ;;
+    conn | queue | settings | gather | body | record) echo 4 ;;
     command | listing) echo 5 ;;
     sasl | gsasl | auth | login) echo 6 ;;
-    maildir | open) echo 7 ;;
+    maildir | batch | stored | storing | recover | compact | open) echo 7 ;;
     esac
 }
 

@@ -80,6 +80,7 @@ Suite *queue_suite(void);
 Suite *sasl_suite(void);
 Suite *auth_suite(void);
 Suite *files_suite(void);
+Suite *stored_suite(void);
 Suite *faults_suite(void);
 
 #endif
