@@ -9,8 +9,10 @@
 #   make clean        removes what was compiled; distclean: all that was made
 #   make format       applies .clang-format;  make tidy: runs clang-tidy
 #   make sanitize     runs the tests with ASan and UBSan;  make valgrind
+#   make tsan         runs many threads with ThreadSanitizer
 #   make fuzz         fuzzes for SECONDS=60 each target
 #   make coverage     fails where the tests reach under 90 % of lib/
+#   make abi          describes the ABI in lib/libpop3.abi, after an addition
 #   make dist         makes the release; distcheck: and proves it
 #
 # PREFIX, CC, CFLAGS and CONFIGURE_FLAGS count for the run that they are given
@@ -36,7 +38,7 @@ inner = @+$(MAKE) --no-print-directory -C $(BUILD) \
 	$(if $(findstring -j,$(MAKEFLAGS)),,-j$(cores))
 
 .PHONY: all check demo bench install uninstall clean distclean format tidy \
-	dist distcheck coverage sanitize valgrind fuzz setup setup-check setup-bench FORCE
+	dist distcheck coverage sanitize tsan valgrind fuzz abi setup setup-check setup-bench FORCE
 
 all: $(BUILD)/config.status
 	$(inner) all
@@ -105,6 +107,9 @@ valgrind: check-ready
 tidy: check-ready
 	$(inner) tidy
 
+abi: $(BUILD)/config.status
+	$(inner) abi
+
 dist: $(BUILD)/config.status
 	$(inner) dist
 
@@ -120,6 +125,11 @@ sanitize: export CK_FORK = no
 sanitize:
 	$(other) check BUILD=build-sanitize CONFIGURE_FLAGS='$(CONFIGURE_FLAGS) \
 	    --disable-static --enable-sanitizers=address,undefined'
+
+tsan:
+	$(other) check BUILD=build-tsan TESTS=tests/check_threads.sh \
+	    CONFIGURE_FLAGS='$(CONFIGURE_FLAGS) --disable-static \
+	    --enable-sanitizers=thread'
 
 coverage:
 	@find . -path './build-coverage/*' -name '*.gcda' -exec rm -f {} +
@@ -139,7 +149,7 @@ clean:
 	@test ! -f $(BUILD)/Makefile || $(MAKE) --silent -C $(BUILD) clean
 
 distclean:
-	rm -rf build build-coverage build-sanitize build-fuzz build-ci-* autom4te.cache
+	rm -rf build build-coverage build-sanitize build-tsan build-fuzz build-ci-* autom4te.cache
 	rm -f configure configure~ Makefile.in aclocal.m4 m4/libtool.m4 m4/lt*.m4
 	cd build-aux && rm -f ar-lib compile config.guess config.sub depcomp \
 	    install-sh ltmain.sh missing test-driver *~

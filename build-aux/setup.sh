@@ -78,6 +78,16 @@ group_ci() {
     needs mandoc program mandoc
     needs man-db program man
     needs python3 program python3
+    # The bindings, and what else reads pop3.h or describes the ABI.
+    needs luajit program luajit
+    needs ruby ruby -r fiddle -e ''
+    needs libffi-platypus-perl perl -M'FFI::Platypus 2.00' -e ''
+    needs php-cli php -r 'exit((int) !extension_loaded("ffi"));'
+    needs guile-3.0 program guile
+    needs nodejs program node
+    needs npm program npm
+    needs python3-cffi /usr/bin/python3 -c 'import cffi'
+    needs abigail-tools program abidiff
 }
 
 # The runtime of ASan, which clang's package only recommends.

@@ -16,6 +16,9 @@
  * Threads: a handle is used by one thread at a time; any number of handles are
  * used by any number of threads at once. There is no global state.
  *
+ * Processes: a child made by fork may close or free its copy of a handle, which
+ * says nothing to the server; the session stays its parent's.
+ *
  * Strings that come in end in NUL. Strings that go out are bytes with a length
  * and a NUL behind, in whatever character set the server sent. Message numbers
  * count from 1; deleted messages leave gaps.

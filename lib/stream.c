@@ -25,6 +25,8 @@
 
 struct p3_socket {
     int fd;
+    pid_t opener; /* the process whose session it is */
+    int muted;    /* nothing goes out any more */
     struct p3_error *error;
 };
 
@@ -91,6 +93,8 @@ static int64_t socket_write(void *arg, const void *data, size_t size)
     struct p3_socket *sock = arg;
     ssize_t n;
 
+    if (sock->muted)
+        return POP3_STREAM_FAILED;
     do
         n = send(sock->fd, data, size, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
@@ -127,11 +131,21 @@ static int socket_wait(void *arg, int want, int timeout_ms)
     return n < 0 ? link_failed(sock) : n;
 }
 
+/*
+ * A process made by fork shares the connection of its parent: it lets go of its
+ * descriptor, but neither TLS's goodbye nor a shutdown ends what goes on there.
+ */
+static void mute_if_inherited(struct p3_socket *sock)
+{
+    sock->muted = sock->opener != getpid();
+}
+
 static void socket_close(void *arg)
 {
     struct p3_socket *sock = arg;
 
-    shutdown(sock->fd, SHUT_RDWR);
+    if (!sock->muted)
+        shutdown(sock->fd, SHUT_RDWR);
     close(sock->fd);
     free(sock);
 }
@@ -220,6 +234,8 @@ pop3_code p3_stream_open_fd(struct p3_stream *s, int fd)
         return POP3_ERROR_IO;
     }
     sock->fd = fd;
+    sock->opener = getpid();
+    sock->muted = 0;
     sock->error = s->error;
     io.is_private = peer_is_local(fd);
     p3_stream_open_io(s, &io, sock);
@@ -231,6 +247,8 @@ void p3_stream_close(struct p3_stream *s)
 {
     if (!s->open)
         return;
+    if (s->socket)
+        mute_if_inherited(s->socket);
     p3_tls_free(s->tls);
     if (s->bottom.close)
         s->bottom.close(s->bottom_arg);

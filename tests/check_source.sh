@@ -189,7 +189,7 @@ list_sources() {
             -name ltmain.sh -prune -o -type f \( \
             -name '*.[ch]' -o -name '*.sh' -o -name '*.map' -o \
             -name '*.py' -o -name '*.lua' -o -name '*.rb' -o -name '*.p[lm]' \
-            -o -name '*.js' \) -print
+            -o -name '*.js' -o -name '*.php' -o -name '*.scm' \) -print
     done
     find doc -name '*.[13]'
     for file in Makefile.am configure.ac .ci/run; do
