@@ -137,7 +137,7 @@ static int forget_unlisted(pop3_stored *s)
                      (row->seen < row->stored ? row->seen : row->stored);
 
         while (n-- && !err)
-            err = p3_stored_forget(s, row->key);
+            err = p3_stored_forget(s, p3_tally_key_of(row));
     }
     if (!err)
         err = p3_stored_write_gone(s, 0);

@@ -24,15 +24,16 @@ enum { P3_LARGEST_WINDOW = 1 << 20 };
 /* Octets of a host's name (RFC 1035, 2.3.4). */
 enum { P3_LONGEST_NAME = 255 };
 
-/* A command and the shape of its answer. */
+/* A command and the shape of its answer; small, for thousands may be in flight. */
 struct p3_verb {
-    char name[16]; /* what the line begins with; all of it in messages */
+    char name[12]; /* what the line begins with; all of it in messages */
     pop3_shape shape;
-    int authenticates; /* +OK logs in, and its arguments are shown as stars */
-    int raw;           /* the arguments are the whole line already */
-    int dialogue;      /* "+" is a challenge, to be answered */
-    int rows;          /* its body is a listing, not a message */
-    int barrier;       /* nothing goes behind it before its reply has come */
+    unsigned char authenticates; /* +OK logs in, and its arguments are stars */
+    unsigned char raw;           /* the arguments are the whole line already */
+    unsigned char dialogue;      /* "+" is a challenge, to be answered */
+    unsigned char rows;          /* its body is a listing, not a message */
+    unsigned char
+        barrier; /* nothing goes behind it before its reply has come */
     /* Not NULL: the library asks on its own, and this takes the answer, rc being
      * what came of the command; the caller never hears of it. */
     void (*absorb)(pop3 *c, pop3_code rc);
@@ -44,7 +45,7 @@ struct p3_command {
     struct p3_command *next;
     void *tag;       /* the caller's */
     uint64_t octets; /* that its reply may have; 0: not known */
-    size_t length;
+    uint32_t length;
     char line[]; /* without its end; wiped once it is sent */
 };
 

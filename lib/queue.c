@@ -78,7 +78,9 @@ static pop3_code compose(pop3 *c, const struct p3_verb *verb, const char *fmt,
 static struct p3_command *new_command(const struct p3_verb *verb,
                                       const char *line, size_t length)
 {
-    struct p3_command *command = malloc(sizeof *command + length);
+    struct p3_command *command = length <= UINT32_MAX
+                                     ? malloc(sizeof *command + length)
+                                     : NULL;
 
     if (!command)
         return NULL;
@@ -86,7 +88,7 @@ static struct p3_command *new_command(const struct p3_verb *verb,
     command->next = NULL;
     command->tag = NULL;
     command->octets = 0;
-    command->length = length;
+    command->length = (uint32_t)length;
     memcpy(command->line, line, length);
     return command;
 }

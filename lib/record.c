@@ -72,12 +72,13 @@ size_t p3_record_decode(struct p3_text text, char *out, size_t size)
 
 /* ---- Reading ----------------------------------------------------------- */
 
-static int read_number(const char *digits, uint64_t *out)
+/* A number of so many digits. */
+static int read_number(const char *digits, int count, uint64_t *out)
 {
     int i;
 
     *out = 0;
-    for (i = 0; i < 16; i++) {
+    for (i = 0; i < count; i++) {
         int digit = hex_digit(digits[i]);
 
         if (digit < 0)
@@ -89,8 +90,12 @@ static int read_number(const char *digits, uint64_t *out)
 
 static int read_key(struct p3_text word, struct p3_tally_key *out)
 {
-    return word.len == 32 && read_number(word.data, &out->high) &&
-           read_number(word.data + 16, &out->low);
+    uint64_t low = 0;
+    int ok = word.len == 24 && read_number(word.data, 16, &out->high) &&
+             read_number(word.data + 16, 8, &low);
+
+    out->low = (uint32_t)low;
+    return ok;
 }
 
 static int read_stored(struct p3_text rest, struct p3_record *out)
@@ -173,7 +178,7 @@ int p3_record_delivered(struct p3_buf *b, struct p3_text uid)
 int p3_record_gone(struct p3_buf *b, struct p3_tally_key key)
 {
     p3_buf_truncate(b, 0);
-    return p3_buf_addf(b, "gone %016" PRIx64 "%016" PRIx64 "\n", key.high,
+    return p3_buf_addf(b, "gone %016" PRIx64 "%08" PRIx32 "\n", key.high,
                        key.low);
 }
 

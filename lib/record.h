@@ -9,7 +9,7 @@
  *     stored UID NAME                      in that file, on its way to new/
  *     stored UID                           and that is over
  *     gone KEY                             one of that UID counts no more; KEY:
- *                                          128 bits of the UID's SHA-256
+ *                                          96 bits of the UID's SHA-256
  *     done                                 no delivery before is on its way
  */
 #ifndef P3_RECORD_H

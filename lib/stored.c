@@ -41,10 +41,10 @@ int p3_stored_key(pop3_stored *s, const char *data, size_t len,
         !EVP_DigestFinal_ex(s->digest, sum, NULL))
         return ENOMEM;
     out->high = out->low = 0;
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < 8; i++)
         out->high = out->high << 8 | sum[i];
-        out->low = out->low << 8 | sum[8 + i];
-    }
+    for (i = 8; i < 12; i++)
+        out->low = out->low << 8 | sum[i];
     return 0;
 }
 

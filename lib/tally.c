@@ -23,14 +23,19 @@ void p3_tally_release(struct p3_tally *t)
     p3_tally_init(t);
 }
 
+struct p3_tally_key p3_tally_key_of(const struct p3_tally_row *row)
+{
+    return (struct p3_tally_key){row->high, row->low};
+}
+
 static int is_free(const struct p3_tally_row *row)
 {
-    return !row->key.high && !row->key.low;
+    return !row->high && !row->low;
 }
 
 static int is_of(const struct p3_tally_row *row, struct p3_tally_key key)
 {
-    return row->key.high == key.high && row->key.low == key.low;
+    return row->high == key.high && row->low == key.low;
 }
 
 /* The row of that key, or the free one where it belongs; there always is one. */
@@ -84,7 +89,7 @@ static void move_rows(const struct p3_tally *from, struct p3_tally *to)
 
     for (i = 0; i < from->size; i++)
         if (counts(&from->rows[i]))
-            *place_of(to, from->rows[i].key) = from->rows[i];
+            *place_of(to, p3_tally_key_of(&from->rows[i])) = from->rows[i];
 }
 
 /* Room for half as many again as there are, so that this is seldom. */
@@ -118,8 +123,9 @@ int p3_tally_raise(struct p3_tally *t, struct p3_tally_key key)
         return 0;
     row = place_of(t, key);
     t->used += (size_t)is_free(row);
-    row->key = key;
-    if (row->stored < UINT32_MAX) {
+    row->high = key.high;
+    row->low = key.low;
+    if (row->stored < UINT16_MAX) {
         row->stored++;
         t->total++;
     }

@@ -2,8 +2,8 @@
  * tally.h - how often each UID was stored, in memory
  * SPDX-License-Identifier: MIT
  *
- * Layer 0. A UID is known by 128 bits of its digest, so that a row takes 24
- * octets however long UIDs are, and a million of them some 50 MB.
+ * Layer 0. A UID is known by 96 bits of its digest, so that a row takes 16 octets
+ * however long UIDs are, and a million of them some 32 MB.
  */
 #ifndef P3_TALLY_H
 #define P3_TALLY_H
@@ -15,13 +15,16 @@
 
 /* Of a digest; all zeros is no UID's. */
 struct p3_tally_key {
-    uint64_t high, low;
+    uint64_t high;
+    uint32_t low;
 };
 
+/* More messages of one UID than fit into a count are fetched again. */
 struct p3_tally_row {
-    struct p3_tally_key key;
-    uint32_t stored; /* messages of that UID that are */
-    uint32_t seen;   /* of them in the listing so far */
+    uint64_t high; /* the key */
+    uint32_t low;
+    uint16_t stored; /* messages of that UID that are */
+    uint16_t seen;   /* of them in the listing so far */
 };
 
 struct p3_tally {
@@ -33,6 +36,8 @@ struct p3_tally {
 
 void p3_tally_init(struct p3_tally *t);
 void p3_tally_release(struct p3_tally *t);
+
+struct p3_tally_key p3_tally_key_of(const struct p3_tally_row *row);
 
 /* The row of that key, or NULL; good until the next p3_tally_raise. */
 struct p3_tally_row *p3_tally_find(const struct p3_tally *t,
