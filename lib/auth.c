@@ -196,7 +196,7 @@ pop3_code pop3_stls(pop3 *c)
 
     if (rc)
         return rc;
-    if (c->stream.is_tls)
+    if (p3_stream_is_tls(&c->stream))
         return p3_fail(c, POP3_ERROR_STATE, "under TLS already");
     if (c->utf8)
         return p3_fail(c, POP3_ERROR_STATE, "STLS is forbidden after UTF8");

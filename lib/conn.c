@@ -578,6 +578,7 @@ pop3 *pop3_new(void)
     c->timeout_ms = 60000;
     c->verify = 1;
     c->stls = POP3_STLS_IF_OFFERED;
+    c->tls_floor = POP3_TLS_1_2;
     c->window_commands = FIRST_WINDOW;
     c->window_octets = WINDOW_OCTETS;
     c->limits[POP3_LIMIT_REPLY] = 2048;

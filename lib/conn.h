@@ -70,7 +70,7 @@ struct pop3 {
     size_t window_commands; /* in flight at first; 1: never more */
     uint64_t window_octets; /* of replies on their way; 0: any number */
     char *pin;
-    int tls_floor; /* the lowest version of TLS, as OpenSSL numbers it */
+    pop3_tls_version tls_floor;
     pop3_passphrase_callback passphrase;
     void *passphrase_arg;
     struct p3_tls_cache *tls_cache; /* of these settings, for resumption */

@@ -230,7 +230,7 @@ static const char *choose(const pop3 *c, const pop3_capas *capas)
     const char *safe = first_of(c, capas, proving, PROVING);
     const char *plain = first_of(c, capas, revealing, REVEALING);
 
-    if (!c->stream.is_tls)
+    if (!p3_stream_is_tls(&c->stream))
         return safe ? safe : plain ? plain : "USER";
     return plain ? plain : safe ? safe : "USER";
 }
@@ -268,8 +268,7 @@ static pop3_code protect(pop3 *c, pop3_stls_policy policy)
     int offered;
     pop3_code rc;
 
-    if (c->stream.is_tls || policy == POP3_STLS_NEVER ||
-        (c->stream.bottom.is_private && !c->stream.socket))
+    if (policy == POP3_STLS_NEVER || p3_stream_is_protected(&c->stream))
         return POP3_OK;
     rc = p3_offers(c, "STLS", &offered);
     if (rc)

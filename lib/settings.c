@@ -8,7 +8,6 @@
 #include "conn.h"
 #include "idn.h"
 
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -139,15 +138,12 @@ pop3_code pop3_set_pin(pop3 *c, const char *pins)
 
 pop3_code pop3_set_tls_floor(pop3 *c, pop3_tls_version version)
 {
-    static const int numbers[] = {TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION,
-                                  TLS1_3_VERSION};
-
     p3_error_clear(&c->error);
-    if ((size_t)version >= sizeof numbers / sizeof *numbers)
+    if ((size_t)version > POP3_TLS_1_3)
         return p3_fail(c, POP3_ERROR_ARGUMENT, "no version %d of TLS",
                        (int)version);
     c->tls_stale = 1;
-    c->tls_floor = numbers[version];
+    c->tls_floor = version;
     return POP3_OK;
 }
 
@@ -169,8 +165,8 @@ pop3_code pop3_set_server_name(pop3 *c, const char *name)
 void pop3_set_ssl_ctx(pop3 *c, struct ssl_ctx_st *ctx)
 {
     if (ctx)
-        SSL_CTX_up_ref(ctx);
-    SSL_CTX_free(c->ctx);
+        p3_tls_ctx_hold(ctx);
+    p3_tls_ctx_drop(c->ctx);
     c->ctx = ctx;
 }
 
@@ -314,7 +310,7 @@ size_t pop3_pending(const pop3 *c)
 
 int pop3_is_tls(const pop3 *c)
 {
-    return c->stream.is_tls;
+    return p3_stream_is_tls(&c->stream);
 }
 
 int pop3_fd(const pop3 *c)

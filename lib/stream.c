@@ -455,6 +455,16 @@ int p3_stream_is_private(const struct p3_stream *s)
     return s->open && (s->is_tls || s->bottom.is_private);
 }
 
+int p3_stream_is_tls(const struct p3_stream *s)
+{
+    return s->is_tls;
+}
+
+int p3_stream_is_protected(const struct p3_stream *s)
+{
+    return s->is_tls || (s->bottom.is_private && !s->socket);
+}
+
 size_t p3_stream_binding(const struct p3_stream *s, unsigned char *data,
                          const char **kind)
 {

@@ -24,8 +24,8 @@ struct p3_tls_settings {
     const char *cert;
     const char *key;
     int verify;
-    const char *pin; /* "sha256//BASE64;...", or NULL */
-    int floor;       /* the lowest version, as OpenSSL numbers it; 0: TLS 1.2 */
+    const char *pin;        /* "sha256//BASE64;...", or NULL */
+    pop3_tls_version floor; /* the lowest version */
     pop3_passphrase_callback passphrase;
     void *passphrase_arg;
     struct ssl_ctx_st *ctx;      /* the caller's own, or NULL */
@@ -83,6 +83,10 @@ pop3_code p3_stream_push(struct p3_stream *s);
 /* 1 where a password may cross: TLS, loopback, local socket, or said so. */
 int p3_stream_is_private(const struct p3_stream *s);
 
+/* 1 under TLS; and 1 under TLS, or over a caller's stream that is private. */
+int p3_stream_is_tls(const struct p3_stream *s);
+int p3_stream_is_protected(const struct p3_stream *s);
+
 /* The channel binding of the TLS session (RFC 5929, RFC 9266): how many octets
  * of it are in data, and its kind, "tls-exporter" or "tls-unique". 0: none. */
 enum { P3_BINDING_SIZE = 64 };
@@ -104,6 +108,8 @@ pop3_code p3_tls_new(const pop3_stream *bottom, void *bottom_arg,
                      struct p3_error *error, struct p3_tls **out);
 int p3_tls_handshake(struct p3_tls *tls);
 void p3_tls_free(struct p3_tls *tls);
+void p3_tls_ctx_hold(struct ssl_ctx_st *ctx);
+void p3_tls_ctx_drop(struct ssl_ctx_st *ctx);
 void p3_tls_cache_free(struct p3_tls_cache *cache);
 size_t p3_tls_binding(const struct p3_tls *tls, unsigned char *data,
                       const char **kind);

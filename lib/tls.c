@@ -335,6 +335,16 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
+void p3_tls_ctx_hold(struct ssl_ctx_st *ctx)
+{
+    SSL_CTX_up_ref(ctx);
+}
+
+void p3_tls_ctx_drop(struct ssl_ctx_st *ctx)
+{
+    SSL_CTX_free(ctx);
+}
+
 void p3_tls_cache_free(struct p3_tls_cache *cache)
 {
     if (!cache)
@@ -349,7 +359,13 @@ void p3_tls_cache_free(struct p3_tls_cache *cache)
 static pop3_code configure(struct p3_tls *tls,
                            const struct p3_tls_settings *set)
 {
-    int floor = set->floor ? set->floor : TLS1_2_VERSION;
+    static const int numbers[] = {
+        [POP3_TLS_1_0] = TLS1_VERSION,
+        [POP3_TLS_1_1] = TLS1_1_VERSION,
+        [POP3_TLS_1_2] = TLS1_2_VERSION,
+        [POP3_TLS_1_3] = TLS1_3_VERSION,
+    };
+    int floor = numbers[set->floor];
     pop3_code rc = POP3_OK;
 
     /* What the system forbids stays forbidden. */

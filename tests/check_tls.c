@@ -443,7 +443,7 @@ START_TEST(there_are_four_versions_of_tls)
                      POP3_ERROR_ARGUMENT);
     ck_assert_int_eq(pop3_set_tls_floor(c, (pop3_tls_version)-1),
                      POP3_ERROR_ARGUMENT);
-    ck_assert_int_eq(c->tls_floor, 0);
+    ck_assert_int_eq(c->tls_floor, POP3_TLS_1_2);
 }
 END_TEST
 
