@@ -751,7 +751,9 @@ typedef struct {
     size_t octets;
 } pop3_line;
 
-/* A multi-line reply in memory. octets: the sum of its lines', as in poplib. */
+/* A multi-line reply in memory. octets: the sum of its lines', as in poplib. The
+ * texts of the lines stand in one piece, each right behind the NUL of the one
+ * before it. */
 typedef struct {
     const char *status;
     size_t status_length;

@@ -192,7 +192,7 @@ static pop3_code gather_lines(pop3 *c, struct p3_gathered *g)
         rc = p3_next_line(c, c->limits[POP3_LIMIT_LINE], &line);
         if (rc || !line.text)
             break;
-        if (!p3_gather_text(g, line.text, line.length) ||
+        if (!p3_buf_add(&g->text, line.text, line.length + 1) || /* its NUL */
             !p3_gather_row(g, &line, sizeof line))
             rc = p3_error_memory(&c->error);
     }

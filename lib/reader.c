@@ -271,35 +271,55 @@ static pop3_code read_raw_line(struct p3_reader *r, uint64_t most)
     return rc;
 }
 
-static void strip_as_poplib(struct p3_line *line, struct p3_buf *b)
+/* The same, without a copy, where all of the line is in the buffer. */
+static int raw_line_in_place(struct p3_reader *r, uint64_t most,
+                             struct p3_line *out)
 {
-    char *data = b->data;
-    size_t len = b->len;
+    size_t n = r->end - r->start;
+    char *from = r->buf + r->start;
+    const char *lf = memchr(from, '\n', n > most ? (size_t)most : n);
 
-    line->octets = len;
-    line->crlf = len > 1 && memcmp(data + len - 2, "\r\n", 2) == 0;
-    if (!line->crlf && *data == '\r' && len > 1) {
-        data++;
+    if (!lf)
+        return 0;
+    out->data = from;
+    out->octets = (size_t)(lf - from) + 1;
+    r->start += out->octets;
+    return 1;
+}
+
+/* Strips line->octets octets at line->data, of which there is one at least. */
+static void strip_as_poplib(struct p3_line *line)
+{
+    size_t len = line->octets;
+
+    line->crlf = len > 1 && memcmp(line->data + len - 2, "\r\n", 2) == 0;
+    if (!line->crlf && *line->data == '\r' && len > 1) {
+        line->data++;
         len--;
     }
-    line->data = data;
     line->len = len - 1 - (size_t)line->crlf;
-    data[line->len] = '\0';
+    line->data[line->len] = '\0';
 }
 
 pop3_code p3_reader_poplib_line(struct p3_reader *r, uint64_t limit,
                                 struct p3_line *out)
 {
     int limited = limit && limit < UINT64_MAX;
-    pop3_code rc = read_raw_line(r, limited ? limit + 1 : UINT64_MAX);
+    uint64_t most = limited ? limit + 1 : UINT64_MAX;
+    pop3_code rc = POP3_OK;
 
+    if (!raw_line_in_place(r, most, out)) {
+        rc = read_raw_line(r, most);
+        out->data = r->spill.data;
+        out->octets = r->spill.len;
+    }
     if (rc)
         return rc;
-    if (limited && r->spill.len > limit)
+    if (limited && out->octets > limit)
         return too_long(r, limit);
-    if (!r->spill.len)
+    if (!out->octets)
         return p3_error_set(r->stream->error, POP3_ERROR_CLOSED,
                             "the connection was closed by the server");
-    strip_as_poplib(out, &r->spill);
+    strip_as_poplib(out);
     return POP3_OK;
 }
