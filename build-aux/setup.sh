@@ -58,6 +58,8 @@ group_check() {
 
 group_bench() {
     needs libcurl4-openssl-dev library libcurl
+    needs mpop program mpop
+    needs fetchmail program fetchmail
 }
 
 group_ci() {

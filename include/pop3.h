@@ -918,10 +918,10 @@ pop3_code pop3_flush(pop3 *c);
 pop3_code pop3_next_reply(pop3 *c, void **tag);
 
 /*
- * 1 where c died of a malformed reply while several commands were on their way:
- * a server that announces PIPELINING and mixes up its answers. What came since
- * the last good reply is doubtful. With pop3_set_window(c, 1, 0) a new
- * connection may do.
+ * 1 where c died of a malformed reply, or of a line too long for one, while
+ * several commands were on their way: a server that announces PIPELINING and
+ * mixes up its answers. What came since the last good reply is doubtful. With
+ * pop3_set_window(c, 1, 0) a new connection may do.
  */
 int pop3_out_of_step(const pop3 *c);
 
@@ -984,6 +984,161 @@ typedef struct pop3_stored pop3_stored;
 pop3_code pop3_stored_open(pop3 *c, pop3_maildir *maildir, const char *user,
                            const char *server, int port, pop3_stored **out);
 void pop3_stored_close(pop3_stored *stored);
+
+/* ---- Many messages at once --------------------------------------------- */
+
+typedef struct pop3_plan pop3_plan;
+
+/* A message, as the listings tell of it; once it has come, octets is what it has
+ * on the wire. uid NULL: it has none, or it is not known any more. */
+typedef struct {
+    uint64_t number;
+    uint64_t octets;
+    size_t uid_length;
+    const char *uid;
+} pop3_message;
+
+/* What became of a message. */
+typedef enum {
+    POP3_OUTCOME_STORED = 0,       /* safely stored */
+    POP3_OUTCOME_REFUSED = 1,      /* RETR was refused */
+    POP3_OUTCOME_NOT_STORED = 2,   /* it came, and could not be stored */
+    POP3_OUTCOME_DELETED = 3,      /* marked for deletion at QUIT */
+    POP3_OUTCOME_DELE_REFUSED = 4, /* stored, but DELE was refused */
+    POP3_OUTCOME_NO_UID = 5 /* not fetched: UIDL leaves it out, so nobody knows
+                               whether it was stored before */
+} pop3_outcome;
+
+/* How far a download is. The octets of all messages are LIST's: a hint. */
+typedef struct {
+    uint64_t messages; /* that have come so far */
+    uint64_t octets;
+    uint64_t all_messages; /* that are to come in all */
+    uint64_t all_octets;
+} pop3_progress;
+
+/* What a download came to. */
+typedef struct {
+    uint64_t messages; /* safely stored */
+    uint64_t octets;   /* of those, as on the wire */
+    uint64_t known;    /* not fetched: stored by an earlier run */
+    uint64_t deleted;  /* marked for deletion at QUIT, known ones too */
+    uint64_t refused;
+    uint64_t not_stored;
+    uint64_t dele_refused;
+    uint64_t no_uid;
+    uint64_t skipped; /* lines of LIST and UIDL that did not parse */
+    int quit;         /* 1: QUIT was answered +OK: the deletions are done */
+} pop3_downloaded;
+
+/*
+ * A place for messages, a table of functions that all get what is given to
+ * pop3_plan_sink; each but end returns 0, or else the message could not be
+ * stored and stays on the server. begin and sync may be NULL. They must not call
+ * anything on the connection.
+ */
+typedef struct {
+    /* A message comes. */
+    int (*begin)(void *arg, const pop3_message *message);
+    /* A piece of it, unstuffed, cut anywhere, line ends as on the wire. */
+    int (*slice)(void *arg, const char *data, size_t length);
+    /* whole 1: that was all of it; 0: it is to be forgotten, for the link was
+     * lost, or slice failed. Not called where begin failed. */
+    int (*end)(void *arg, int whole);
+    /* What has come whole since the last sync has to be safe now: it is about
+     * to be deleted from the server. What no sync follows is not stored: the
+     * server answered out of step, and it is doubtful. */
+    int (*sync)(void *arg);
+} pop3_sink;
+
+/*
+ * The callbacks of a download. In them pop3_error and the other functions that
+ * take a const pop3 * may be called on the connection, and no others.
+ *   outcome   what became of a message; pop3_error says why it failed
+ *   progress  after each piece; another value than 0 stops the download: nothing
+ *             further is asked for, what is on its way is still stored
+ *   select    whether to fetch a message: 1; or 0
+ */
+typedef void (*pop3_outcome_callback)(void *arg, const pop3_message *message,
+                                      pop3_outcome outcome);
+typedef int (*pop3_progress_callback)(void *arg, const pop3_progress *progress);
+typedef int (*pop3_select_callback)(void *arg, const pop3_message *message);
+
+/*
+ * A plan: what pop3_download is to do, told by the functions below. At first it
+ * is all messages, to nowhere yet, none deleted, no QUIT. NULL when out of
+ * memory. Free with pop3_plan_free. What it is told of must outlive its use.
+ */
+pop3_plan *pop3_plan_new(void);
+void pop3_plan_free(pop3_plan *plan);
+
+/*
+ * Where the messages go; the last of these counts.
+ *   maildir  a Maildir. With stored, not NULL, only what no earlier run has
+ *            stored is fetched, and each message exactly once where the server
+ *            has UIDL (without it, at least once)
+ *   fd       a descriptor, one message behind the other. What is cut off by a
+ *            lost link, or is not stored for another reason, is taken away again
+ *            where the descriptor is at the end of a file
+ *   sink     the caller's functions, which are copied
+ */
+void pop3_plan_maildir(pop3_plan *plan, pop3_maildir *maildir,
+                       pop3_stored *stored);
+void pop3_plan_fd(pop3_plan *plan, int fd, pop3_line_end ends);
+void pop3_plan_sink(pop3_plan *plan, const pop3_sink *sink, void *arg);
+
+/*
+ * Which messages: those of these numbers, if any are given; of them the n with
+ * the highest numbers (0: all), no larger than so many octets by LIST (0: of any
+ * size), and those that the callback wants.
+ * pop3_plan_number: POP3_ERROR_ARGUMENT for 0, POP3_ERROR_MEMORY.
+ */
+pop3_code pop3_plan_number(pop3_plan *plan, uint64_t number);
+void pop3_plan_newest(pop3_plan *plan, uint64_t n);
+void pop3_plan_max_octets(pop3_plan *plan, uint64_t octets);
+void pop3_plan_on_select(pop3_plan *plan, pop3_select_callback callback,
+                         void *arg);
+
+/* 1: a message is marked for deletion once it is safely stored, now or by an
+ * earlier run; 0: all stay. */
+void pop3_plan_delete(pop3_plan *plan, int on);
+
+/* 1: ends the session with QUIT, in one flight with the last deletions; c is
+ * closed then. */
+void pop3_plan_quit(pop3_plan *plan, int on);
+
+/* Who is told what becomes of each message, and how far it is; NULL: nobody. */
+void pop3_plan_on_outcome(pop3_plan *plan, pop3_outcome_callback callback,
+                          void *arg);
+void pop3_plan_on_progress(pop3_plan *plan, pop3_progress_callback callback,
+                           void *arg);
+
+/*
+ * Downloads many messages, pipelined where the server offers it: LIST and UIDL
+ * in one flight, then every RETR, then the deletions and QUIT. With greeting,
+ * CAPA and login that makes six round trips for up to a thousand messages, and
+ * one more each time that the window doubles, which it does four times. Memory
+ * does not grow with the messages' sizes; each takes some 60 octets of it.
+ *
+ * A message is deleted only when it is durable where it goes. One that is
+ * refused, or cannot be stored, stays on the server and holds back no other; but
+ * where the Maildir or descriptor fails nothing further is asked for. Whatever
+ * ends it, what has come whole is stored, and nothing else is.
+ *
+ * c: logged in, nothing queued; afterwards nothing is either. out: filled in any
+ * case.
+ *   POP3_ERROR_PROTO      LIST or QUIT was refused; or UIDL, where without it
+ *                         nobody knows what is new: stored is set, and nothing
+ *                         is to be deleted; or UIDL was refused for now alone,
+ *                         as by [SYS/TEMP], and stored or select is set
+ *   POP3_ERROR_IO         a message could not be stored (not of a sink's)
+ *   POP3_ERROR_STOPPED    by the progress callback
+ *   POP3_ERROR_ARGUMENT   the plan does not say where to
+ *   POP3_ERROR_MALFORMED  see pop3_out_of_step: what was doubtful is not stored
+ * and the codes of every command. Single messages that were refused are told in
+ * out alone.
+ */
+pop3_code pop3_download(pop3 *c, const pop3_plan *plan, pop3_downloaded *out);
 
 /* ---- What the library does not know ------------------------------------ */
 

@@ -20,7 +20,7 @@ static const struct p3_verb LIST_ONE = {.name = "LIST"};
 static const struct p3_verb UIDL_ONE = {.name = "UIDL"};
 static const struct p3_verb RETR = {.name = "RETR", .shape = POP3_LONG};
 static const struct p3_verb TOP = {.name = "TOP", .shape = POP3_LONG};
-static const struct p3_verb DELE = {.name = "DELE"};
+static const struct p3_verb DELE = {.name = "DELE", .marks = 1};
 static const struct p3_verb RSET = {.name = "RSET"};
 static const struct p3_verb NOOP = {.name = "NOOP"};
 static const struct p3_verb LANG = {.name = "LANG"};
@@ -271,6 +271,7 @@ static pop3_code raw_verb(pop3 *c, const char *line, pop3_shape shape,
     /* "AUTH" alone asks for a list. */
     verb.authenticates = authenticates(verb.name) && name[n];
     verb.barrier = authenticates(verb.name) || ends_flight(verb.name);
+    verb.marks = !strcasecmp(verb.name, "DELE");
     *out = verb;
     return POP3_OK;
 }

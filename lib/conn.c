@@ -180,6 +180,7 @@ static void apply_effect(pop3 *c, const struct p3_verb *verb)
 {
     int ok = !strncmp(c->status.data, "+OK", 3); /* to poplib, "+" is too */
 
+    c->marked |= verb->marks;
     if (!verb->authenticates || verb->shape != POP3_SHORT || !ok)
         return;
     c->state = POP3_STATE_TRANSACTION;
@@ -252,6 +253,9 @@ static pop3_code await_reply(pop3 *c, struct p3_verb *verb)
     *verb = c->first->verb;
     if (!rc && c->challenged)
         return POP3_OK;
+    /* So long a line is rather a message's than a reply. */
+    if (rc == POP3_ERROR_TOO_LONG && c->state == POP3_STATE_DEAD)
+        c->out_of_step = c->pipelined;
     unsent = c->first == c->unsent;
     p3_dequeue(c);
     if (c->state == POP3_STATE_DEAD || unsent)
@@ -368,6 +372,7 @@ static void forget_session(pop3 *c)
     c->utf8 = 0;
     c->window = c->window_commands;
     c->window_full = c->window_short = 0;
+    c->marked = 0;
     c->pipelined = 0;
     c->out_of_step = 0;
 }

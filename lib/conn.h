@@ -32,8 +32,8 @@ struct p3_verb {
     unsigned char raw;           /* the arguments are the whole line already */
     unsigned char dialogue;      /* "+" is a challenge, to be answered */
     unsigned char rows;          /* its body is a listing, not a message */
-    unsigned char
-        barrier; /* nothing goes behind it before its reply has come */
+    unsigned char marks;         /* +OK marks a message for deletion */
+    unsigned char barrier;       /* nothing goes behind it before its reply */
     /* Not NULL: the library asks on its own, and this takes the answer, rc being
      * what came of the command; the caller never hears of it. */
     void (*absorb)(pop3 *c, pop3_code rc);
@@ -101,6 +101,7 @@ struct pop3 {
     int window_short;          /* for want of commands in it, not of octets */
     int barred;                /* by a barrier in flight */
     int quitting;              /* QUIT is the last of them */
+    int marked;                /* DELE was accepted in this session */
     int pipelined;             /* the last to be sent went behind another */
     int out_of_step;           /* which this server did not survive */
     struct p3_buf line;        /* a command line in the making */

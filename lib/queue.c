@@ -215,6 +215,8 @@ void p3_drop_unsent(pop3 *c)
 {
     struct p3_command **at = &c->first;
 
+    if (c->unsent)
+        c->quitting = 0; /* QUIT is the last of them */
     c->last = NULL;
     while (*at != c->unsent) {
         c->last = *at;

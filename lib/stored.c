@@ -362,8 +362,8 @@ pop3_code p3_stored_fail(pop3 *c, const pop3_stored *s, int err)
         return p3_error_memory(&c->error);
     if (err == ETIMEDOUT)
         return p3_fail(c, POP3_ERROR_TIMEOUT,
-                       "\"%.300s\" is locked: another download into that "
-                       "Maildir goes on",
+                       "\"%.300s\" is locked: another download of that "
+                       "account goes on",
                        s->path);
     if (err == P3_NOT_OURS)
         return p3_fail(c, POP3_ERROR_IO,

@@ -2,19 +2,24 @@
  * tally.c - how often each UID was stored, in memory
  * SPDX-License-Identifier: MIT
  *
- * Owns a table with open addressing: a row stands at the place that its key
- * names, or behind it. Knows no UID, no digest and no file (stored.c).
+ * Owns a table with open addressing: a row stands at the place that its key and
+ * the salt name, or behind it. Knows no UID, no digest and no file (stored.c).
  */
 #include "tally.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { FIRST_SIZE = 256 };
 
+/* Without random bits it is as good as before for who means no harm. */
 void p3_tally_init(struct p3_tally *t)
 {
     memset(t, 0, sizeof *t);
+    if (getentropy(&t->salt, sizeof t->salt) != 0)
+        t->salt = 0;
+    t->salt |= 1;
 }
 
 void p3_tally_release(struct p3_tally *t)
@@ -42,7 +47,7 @@ static int is_of(const struct p3_tally_row *row, struct p3_tally_key key)
 static struct p3_tally_row *place_of(const struct p3_tally *t,
                                      struct p3_tally_key key)
 {
-    size_t i = (size_t)key.low & (t->size - 1);
+    size_t i = (size_t)(key.high * t->salt >> 32) & (t->size - 1);
 
     while (!is_free(&t->rows[i]) && !is_of(&t->rows[i], key))
         i = (i + 1) & (t->size - 1);
@@ -95,7 +100,8 @@ static void move_rows(const struct p3_tally *from, struct p3_tally *to)
 /* Room for half as many again as there are, so that this is seldom. */
 int p3_tally_reserve(struct p3_tally *t, size_t more)
 {
-    struct p3_tally larger = {.size = FIRST_SIZE, .total = t->total};
+    struct p3_tally larger = {
+        .size = FIRST_SIZE, .total = t->total, .salt = t->salt};
 
     if (has_room(t, more))
         return 1;

@@ -32,6 +32,7 @@ struct p3_tally {
     size_t size;               /* of rows: a power of two, or 0 */
     size_t used;
     uint64_t total; /* of all stored */
+    uint64_t salt;  /* so that nobody can choose UIDs that crowd one place */
 };
 
 void p3_tally_init(struct p3_tally *t);

@@ -41,6 +41,7 @@ static const char password[] = "correct horse battery staple";
     LINES(eol)
 
 static const char in_file[] = MESSAGE("", "\n");
+static const char short_file[] = ".\nshort\n";
 
 /* The first that a command begins with is its reply. */
 static const struct {
@@ -65,15 +66,53 @@ static const struct {
     {"", "+OK\r\n"},
 };
 
+/* What a download is told first: 1 is short, 2 and 4 are not, 9 is refused. */
+static const struct {
+    const char *command;
+    const char *reply;
+} mailbox[] = {
+    {"LIST", "+OK\r\n1 120\r\n2 200\r\n4 1\r\n9 10\r\n.\r\n"},
+    {"UIDL", "+OK\r\n1 whqtswO00WBw418f9t5JxYwZ\r\n2 QhdPYR:00WBw1Ph7x7\r\n"
+             "4 a\r\n9 b\r\n.\r\n"},
+};
+
 static char command[512];
 static size_t command_len;
 static int replied; /* since the last wait */
 static int opened, closed;
+static int downloads;         /* the mailbox is told of */
+static int silent;            /* what failed cannot say so */
+static int deleted[10], left; /* DELE of a number was heard, and QUIT */
+
+static const char *listing(void)
+{
+    size_t i;
+
+    for (i = 0; downloads && i < COUNT(mailbox); i++)
+        if (!strncmp(command, mailbox[i].command, 4))
+            return mailbox[i].reply;
+    return NULL;
+}
+
+static void note_command(void)
+{
+    if (!strncmp(command, "DELE ", 5))
+        deleted[(command[5] - '0') % 10] = 1;
+    left |= !strncmp(command, "QUIT", 4);
+}
 
 static void answer(void)
 {
+    const char *rows = listing();
     size_t i = 0;
 
+    note_command();
+    if (rows) {
+        peer_says(rows);
+        command_len = 0;
+        replied = 1;
+        return;
+    }
     while (strncmp(command, answers[i].command, strlen(answers[i].command)))
         i++;
     peer_says(answers[i].reply);
@@ -183,6 +222,7 @@ static pop3_code do_connect(void)
     peer_says("+OK ready <1896.697170952@dbc.example.org>\r\n");
     command_len = 0;
     replied = 1;
+    downloads = 0;
     opened++;
     return pop3_connect_stream(c, &stream, NULL, "mail.example.org", 0);
 }
@@ -638,6 +678,69 @@ static pop3_code do_login_at_once(void)
     return rc ? rc : do_login_by_user();
 }
 
+static const uint64_t numbers[] = {4, 2, 1, 9};
+
+/* A plan has no handle to tell of an error; silent: it is one of that. Octet by
+ * octet the two short answers will do. */
+static pop3_code make_plan(pop3_plan *plan)
+{
+    pop3_code rc = plan ? POP3_OK : POP3_ERROR_MEMORY;
+    size_t i;
+
+    for (i = chunk == 1 ? 2 : 0; !rc && i < COUNT(numbers); i++)
+        rc = pop3_plan_number(plan, numbers[i]);
+    silent = rc != POP3_OK;
+    return rc;
+}
+
+static pop3_code run_plan(pop3_maildir *maildir, pop3_stored *stored,
+                          int deletes)
+{
+    pop3_plan *plan = pop3_plan_new();
+    pop3_downloaded result;
+    pop3_code rc = make_plan(plan);
+
+    if (!rc) {
+        pop3_plan_maildir(plan, maildir, stored);
+        pop3_plan_delete(plan, deletes);
+        pop3_plan_quit(plan, deletes);
+        rc = pop3_download(c, plan, &result);
+    }
+    pop3_plan_free(plan);
+    return rc;
+}
+
+/* Whatever is opened is closed by whoever opened it. */
+static pop3_code download(int deletes)
+{
+    pop3_maildir *maildir = UNTOUCHED;
+    pop3_stored *stored = UNTOUCHED;
+    pop3_code rc = seen(pop3_maildir_open(c, maildir_path, &maildir), maildir);
+
+    downloads = 1;
+    if (rc)
+        return rc;
+    rc = seen(
+        pop3_stored_open(c, maildir, "me", "mail.example.org", 110, &stored),
+        stored);
+    if (!rc) {
+        rc = run_plan(maildir, stored, deletes);
+        pop3_stored_close(stored);
+    }
+    pop3_maildir_close(maildir);
+    return rc;
+}
+
+static pop3_code do_download_and_keep(void)
+{
+    return download(0);
+}
+
+static pop3_code do_download_and_delete(void)
+{
+    return download(1);
+}
+
 /* Nobody listens there, and no name is resolved. */
 static pop3_code do_dial(void)
 {
@@ -696,6 +799,15 @@ static const step unprepared[] = {do_connect, do_batch,        do_login_by_user,
                                   do_batch,   do_batch_by_few, do_queued_quit,
                                   NULL};
 
+static const step downloaded[] = {do_connect, do_login_by_user,
+                                  do_download_and_delete, NULL};
+
+static const step kept_first[] = {do_connect, do_login, do_download_and_keep,
+                                  do_download_and_delete, NULL};
+
+static const step fetched_again[] = {do_connect, do_login, do_download_and_keep,
+                                     NULL};
+
 static const step connections[] = {do_dial, do_connect_fd, do_connect_tls,
                                    NULL};
 
@@ -722,6 +834,10 @@ static void look_after(struct outcome *o)
         o->next = do_connect();
     if (!o->next)
         o->next = pop3_noop(c);
+    if (!o->next)
+        o->next = pop3_queue_noop(c, NULL);
+    if (!o->next)
+        o->next = pop3_next_reply(c, NULL);
     o->in_sync = !strcmp(pop3_reply_text(c, NULL), "still here");
 }
 
@@ -732,7 +848,7 @@ static struct outcome run(const step *steps)
     size_t i;
 
     memset(&o, 0, sizeof o);
-    opened = closed = touched = 0;
+    opened = closed = touched = silent = 0;
     c = pop3_new();
     for (i = 0; c && steps[i] && !o.rc; i++) {
         o.rc = steps[i]();
@@ -760,8 +876,10 @@ static void check_outcome(const struct outcome *o, pop3_code want, long n)
     ck_assert_int_eq(touched, 0);
     if (!want)
         return;
-    ck_assert_int_eq(o->kept, want);
-    ck_assert_int_eq(o->has_message, 1);
+    if (!silent) {
+        ck_assert_int_eq(o->kept, want);
+        ck_assert_int_eq(o->has_message, 1);
+    }
     if (o->state == POP3_STATE_DEAD) {
         ck_assert_int_eq(o->next, want);
         return;
@@ -772,21 +890,32 @@ static void check_outcome(const struct outcome *o, pop3_code want, long n)
 
 /* ---- The folder ----------------------------------------------------------------------- */
 
-static void check_message(int fd)
+/* 1: the short one. */
+static int check_message(int fd)
 {
     char text[sizeof in_file + 1];
+    ssize_t len = read(fd, text, sizeof text);
 
-    ck_assert_int_eq(read(fd, text, sizeof text), sizeof in_file - 1);
+    if (len == sizeof short_file - 1) {
+        ck_assert_mem_eq(text, short_file, sizeof short_file - 1);
+        return 1;
+    }
+    ck_assert_int_eq(len, sizeof in_file - 1);
     ck_assert_mem_eq(text, in_file, sizeof in_file - 1);
+    return 0;
 }
 
-/* The messages there, which have to be whole; they are removed. */
-static int take_messages(const char *which)
+static int short_ones; /* of the messages seen last */
+
+/* The messages there, which have to be whole. */
+static int see_messages(const char *which, int remove)
 {
     char path[512];
     struct dirent *entry;
     DIR *dir;
     int fd, n = 0;
+
+    short_ones = 0;
 
     snprintf(path, sizeof path, "%s/%s", maildir_path, which);
     dir = opendir(path);
@@ -794,14 +923,39 @@ static int take_messages(const char *which)
         if (entry->d_name[0] == '.')
             continue;
         fd = openat(dirfd(dir), entry->d_name, O_RDONLY);
-        check_message(fd);
+        short_ones += check_message(fd);
         close(fd);
-        unlinkat(dirfd(dir), entry->d_name, 0);
+        if (remove)
+            unlinkat(dirfd(dir), entry->d_name, 0);
         n++;
     }
     if (dir)
         closedir(dir);
     return n;
+}
+
+/* And they are removed. */
+static int take_messages(const char *which)
+{
+    return see_messages(which, 1);
+}
+
+static void remove_record(void)
+{
+    DIR *dir = opendir(maildir_path);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)))
+        if (!strncmp(entry->d_name, "libpop3-", 8))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
+static void forget_commands(void)
+{
+    memset(deleted, 0, sizeof deleted);
+    left = 0;
 }
 
 static void make_folder(void)
@@ -832,6 +986,7 @@ static void remove_folder(void)
     char path[512];
     size_t i;
 
+    remove_record();
     for (i = 0; i < COUNT(folders); i++) {
         snprintf(path, sizeof path, "%s/%s", maildir_path, folders[i]);
         rmdir(path);
@@ -845,6 +1000,7 @@ static void setup(void)
 {
     chunk = accepts = 0;
     fault_at = 0;
+    forget_commands();
     make_folder();
 }
 
@@ -859,12 +1015,16 @@ static void teardown(void)
 
 START_TEST(a_session_goes_well_where_nothing_fails)
 {
-    static const step *const sessions[] = {whole_session, short_session,
-                                           connections, batches, unprepared};
-    struct outcome o = run(sessions[_i]);
+    static const struct {
+        const step *session;
+        int messages;
+    } sessions[] = {{whole_session, 1}, {short_session, 0}, {connections, 0},
+                    {batches, 0},       {unprepared, 0},    {downloaded, 3},
+                    {kept_first, 3}};
+    struct outcome o = run(sessions[_i].session);
 
     check_outcome(&o, POP3_OK, 0);
-    ck_assert_int_eq(take_messages("new"), sessions[_i] == whole_session);
+    ck_assert_int_eq(take_messages("new"), sessions[_i].messages);
     ck_assert_int_eq(take_messages("tmp"), 0);
 }
 END_TEST
@@ -972,6 +1132,39 @@ START_TEST(memory_that_is_out_stays_out)
 }
 END_TEST
 
+static int is_download(const step *session)
+{
+    return session == downloaded || session == kept_first;
+}
+
+/* Nothing is deleted that is not stored; and unless the session came to its end
+ * the next one has each message there once, whatever this one left. */
+static void check_download(const step *session, long n)
+{
+    size_t chunk_before = chunk, accepts_before = accepts;
+    struct outcome o;
+    int all = see_messages("new", 0);
+
+    if (!is_download(session))
+        return;
+    ck_assert_int_ge(short_ones, deleted[1]);
+    ck_assert_int_ge(all - short_ones, deleted[2] + deleted[4]);
+    ck_assert_int_eq(deleted[9], 0);
+    if (!left) {
+        chunk = accepts = 0;
+        o = run(fetched_again);
+        check_outcome(&o, POP3_OK, n);
+        ck_assert_int_eq(take_messages("tmp"), 0);
+        all = see_messages("new", 0);
+        ck_assert_msg(all == 3 && short_ones == 1,
+                      "call %ld: %d messages, %d short", n, all, short_ones);
+        chunk = chunk_before;
+        accepts = accepts_before;
+    }
+    forget_commands();
+    remove_record();
+}
+
 /* Alone, or the first of many; all at once or octet by octet. */
 static const struct {
     const step *session;
@@ -988,7 +1181,18 @@ static const struct {
     {unprepared, fail_from_nth_allocation, 0, 100},
     {connections, fail_nth_allocation, 0, 8},
     {connections, fail_from_nth_allocation, 0, 8},
+    {downloaded, fail_nth_allocation, 0, 50},
+    {downloaded, fail_from_nth_allocation, 0, 50},
+    {downloaded, fail_nth_allocation, 1, 40},
+    {kept_first, fail_nth_allocation, 0, 80},
+    {kept_first, fail_from_nth_allocation, 0, 80},
 };
+
+/* Some memory these can do without: what it was for is slower, or later. */
+static int can_do_without(const step *session)
+{
+    return session == unprepared || is_download(session);
+}
 
 START_TEST(every_failed_allocation_is_survived)
 {
@@ -1003,11 +1207,14 @@ START_TEST(every_failed_allocation_is_survived)
         o = run(memory_faults[_i].session);
         ck_assert_msg(!live_blocks(), "call %ld, step %zu: %ld blocks left", n,
                       o.step, live_blocks());
-        if (o.rc || memory_faults[_i].session != unprepared)
+        if (o.rc || !can_do_without(memory_faults[_i].session))
             check_outcome(&o, failure_met() ? POP3_ERROR_MEMORY : POP3_OK, n);
         ck_assert_msg(!secrets_freed(), "call %ld, step %zu: not wiped", n,
                       o.step);
         ck_assert_int_eq(open_descriptors(), descriptors);
+        if (memory_faults[_i].arm == fail_nth_allocation)
+            ck_assert_int_eq(take_messages("tmp"), 0);
+        check_download(memory_faults[_i].session, n);
         ck_assert_int_eq(take_messages("tmp"), 0);
         take_messages("new");
     } while (failure_met());
@@ -1131,10 +1338,17 @@ static void fail_every_call(const step *session, int which)
                   o.state == POP3_STATE_CLOSED);
         ck_assert_int_eq(open_descriptors(), descriptors);
         ck_assert_int_eq(take_messages("tmp"), 0);
+        check_download(session, n);
         take_messages("new");
     } while (fault_met);
-    ck_assert_int_gt(n, 7);
+    ck_assert_int_gt(n, 6);
 }
+
+START_TEST(so_it_is_of_a_download)
+{
+    fail_every_call(_i % 2 ? downloaded : kept_first, _i / 2);
+}
+END_TEST
 
 START_TEST(every_failed_call_of_the_stream_is_survived)
 {
@@ -1145,6 +1359,13 @@ END_TEST
 START_TEST(so_it_is_of_many_commands_at_once)
 {
     fail_every_call(_i % 2 ? batches : unprepared, _i / 2);
+}
+END_TEST
+
+START_TEST(a_download_whose_octets_come_and_go_one_by_one)
+{
+    chunk = accepts = 1;
+    fail_every_call(downloaded, _i);
 }
 END_TEST
 
@@ -1204,13 +1425,17 @@ Suite *faults_suite(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 300);
-    tcase_add_loop_test(t, a_session_goes_well_where_nothing_fails, 0, 5);
+    tcase_add_loop_test(t, a_session_goes_well_where_nothing_fails, 0, 7);
     tcase_add_loop_test(t, a_session_goes_well_however_octets_come_and_go, 0,
                         (int)COUNT(drips));
     tcase_add_loop_test(t, every_failed_call_of_the_stream_is_survived, 0,
                         (int)COUNT(stream_faults));
     tcase_add_loop_test(t, so_it_is_of_many_commands_at_once, 0,
                         2 * (int)COUNT(stream_faults));
+    tcase_add_loop_test(t, so_it_is_of_a_download, 0,
+                        2 * (int)COUNT(stream_faults));
+    tcase_add_loop_test(t, a_download_whose_octets_come_and_go_one_by_one, 0,
+                        (int)COUNT(stream_faults));
     tcase_add_loop_test(t, so_it_is_in_the_middle_of_a_message, 0,
                         (int)COUNT(stream_faults));
     tcase_add_loop_test(t, so_it_is_where_octets_come_and_go_one_by_one, 0,

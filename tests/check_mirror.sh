@@ -5,7 +5,8 @@
 # Of it and of doc/security.md: every pop3_ or POP3_ name is declared in pop3.h,
 # and a function is exported too. Every `FILE: TEST` names a file of tests/ and a
 # test in it: of a suite the name in START_TEST, of a script a sentence of its
-# own. Every name of poplib and of Twisted's POP3Client listed below has a row.
+# own. Every name of poplib, of Twisted's POP3Client and of cs.pop3 listed below has
+# a row.
 # SRCDIR is the source tree, the parent of this folder if unset.
 set -u
 
@@ -69,6 +70,27 @@ POP3Client.callLater POP3Client.resetTimeout POP3Client.setTimeout
 POP3Client.timeOut
 '
 twisted_states='WELCOME WAITING SHORT LONG_INITIAL LONG'
+
+# What its documentation shows of cs.pop3 and, of its source, the attributes of its
+# objects. Its class POP3 has another name here, for poplib has one, too.
+cs_pop3='
+ConnectionSpec ConnectionSpec.connect ConnectionSpec.from_spec
+ConnectionSpec.netrc_entry ConnectionSpec.password ConnectionSpec.user
+ConnectionSpec.host ConnectionSpec.tcp_host ConnectionSpec.sni_host
+ConnectionSpec.port ConnectionSpec.ssl
+NetrcEntry NetrcEntry.by_account NetrcEntry.get NetrcEntry.machine
+NetrcEntry.login NetrcEntry.account NetrcEntry.password NetrcEntry.NO_ENTRY
+cs.pop3.POP3 POP3.conn_spec POP3.recvf POP3.sendf POP3._sock
+POP3._result_queue POP3._client_worker POP3._lock
+POP3.client_auth POP3.client_begin POP3.client_bg POP3.client_dele_bg
+POP3.client_quit_bg POP3.client_retr_bg POP3.client_uidl POP3.dl_bg
+POP3.flush POP3.get_multiline POP3.get_ok POP3.get_response POP3.readline
+POP3.readlines POP3.sendline POP3.shutdown POP3.startup
+POP3Command POP3Command.cmd_dl
+username@mail.example.com mail.example.com tcp:username@localhost:1110
+username@localhost!mail.example.com:1995 tcp:username@mail.example.com
+'
+cs_pop3_subcommands='dl help'
 
 # ---- Names ------------------------------------------------------------------
 
@@ -139,7 +161,7 @@ check_columns()
 {
     # shellcheck disable=SC2086 # names of files
     bare=$(grep -h '^| ' $documents | grep -v -e '^| poplib |' \
-        -e '^| Twisted |' -e '^| promise |' -e '^| --- |' |
+        -e '^| Twisted |' -e '^| cs.pop3 |' -e '^| promise |' -e '^| --- |' |
         grep -v -e '| `check_[^|]*|$' -e '| none[:,] [^|]*|$')
     if test -z "$bare"; then
         ok
@@ -169,9 +191,12 @@ check_names
 check_tests
 check_columns
 # shellcheck disable=SC2086 # lists of words
-check_rows $poplib $twisted
+check_rows $poplib $twisted $cs_pop3
 for name in $twisted_states; do
     check_rows "'$name'"
 done
+for name in $cs_pop3_subcommands; do
+    check_rows "pop3 $name"
+done
 echo "$passed passed, $failed failed"
-test $failed -eq 0 && test $passed -gt 250
+test $failed -eq 0 && test $passed -gt 450

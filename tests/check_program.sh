@@ -258,7 +258,6 @@ for pin in '' AAAA sha256//AAAA sha1//AAAA "sha256//$sevens" \
     "sha256//$sevens=,sha256//$sevens="; do
     refuses 64 "a pin that is none is: $pin" check "$tcp" --pin "$pin"
 done
-refuses 64 "dl --keep is not there yet" dl --keep "$tcp" Kept
 refuses 64 "a SPEC with control characters is" check "$(printf 'tcp:a\033b')"
 refuses 64 "a user name with control characters is" \
     check "$(printf 'tcp:a\001b@localhost:1')"
@@ -919,7 +918,11 @@ run check "$tcp"
 is 1 "0 messages, 0 octets" "and nothing is on the server"
 fill
 run dl --json "$tcp" In
-is 0 "{\"messages\":2,\"octets\":$octets}" "dl --json"
+check "dl --json tells the totals last" \
+    test $st = 0 -a "$(tail -n 1 out)" = "{\"messages\":2,\"octets\":$octets}"
+check "and before them what became of each message" \
+    test "$(grep -c '^{"number":[12],"octets":[0-9]*,"uid":"[^"]*","outcome":"stored"}$' out)" = 2 -a \
+    "$(grep -c '"outcome":"deleted"}$' out)" = 2 -a "$(wc -l <out)" = 5
 fill
 run dl -q "$tcp" In
 is 0 "" "dl -q prints nothing"
@@ -948,19 +951,21 @@ S: 1 10
 S: 2 10
 S: 4 10
 S: .
+C: UIDL
+S: -ERR no such thing
 C: RETR 1
 S: +OK'
 rm -rf In
 after_login <<END
 $three
 S: one\r\n\r\n..x\r\n.
-C: DELE 1
-S: +OK
 C: RETR 2
 S: -ERR bad one
 C: RETR 4
 S: +OK
 S: four\r\n.
+C: DELE 1
+S: +OK
 C: DELE 4
 S: +OK
 C: QUIT
@@ -969,7 +974,7 @@ END
 run dl "$spec" In
 fails 65 "dl goes on after a refused message and ends with 65"
 check "and tells what it has stored" test "$(cat out)" = '2 messages, 17 octets'
-as_scripted "each DELE comes after its message"
+as_scripted "what is stored, and that alone, is deleted"
 stored In 2 "and the others are stored"
 for end in 'S: -ERR no:65' 'close:69'; do
     rm -rf In
@@ -978,6 +983,8 @@ C: LIST
 S: +OK
 S: 1 10
 S: .
+C: UIDL
+S: -ERR no such thing
 C: RETR 1
 S: +OK
 S: one\r\n.
@@ -994,8 +1001,6 @@ rm -rf In
 after_login <<END
 $three
 S: one\r\n.
-C: DELE 1
-S: +OK
 C: RETR 2
 S: +OK
 S: half
@@ -1010,8 +1015,6 @@ for signal in INT:130 TERM:143 HUP:129; do
     after_login <<END
 $three
 S: one\r\n.
-C: DELE 1
-S: +OK
 C: RETR 2
 S: +OK
 S: half

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: MIT
 #
 # Takes the examples out of README.md and runs them against popd, with libpop3
-# as it is installed in PREFIX. In README.md a block ```c is count.c, ```python
-# first.py and ```netrc ~/.netrc; the lines of the blocks ```sh are run one by
-# one, but for those that build libpop3 itself (make, ./configure). One thing is
+# as it is installed in PREFIX. In README.md the first block ```c is count.c, the
+# second fetch.c, ```python first.py and ```netrc ~/.netrc; the lines of the blocks
+# ```sh are run one by one, but for those that build libpop3 itself (make,
+# ./configure); before ./fetch the mailbox is filled again. One thing in them is
 # replaced: mail.example.org by localhost:PORT. HOME is a folder made for this,
 # and SSL_CERT_FILE names the authority of popd's certificate.
 #
@@ -102,11 +103,15 @@ start_server()
 
 # ---- What README.md has -----------------------------------------------------
 
-block() # LANGUAGE: all the blocks of it, one after another
+block() # LANGUAGE [N]: all the blocks of it, one after another, or the N-th
 {
-    awk -v fence="\`\`\`$1" '
-        /^```/ { inside = !inside && $0 == fence; next }
-        inside' "$source/README.md" |
+    awk -v fence="\`\`\`$1" -v wanted="${2:-0}" '
+        /^```/ {
+            inside = !inside && $0 == fence
+            count += inside
+            next
+        }
+        inside && (!wanted || count == wanted)' "$source/README.md" |
         sed "s/mail\\.example\\.org/localhost:$port/g"
 }
 
@@ -115,7 +120,8 @@ take_examples()
     HOME=$dir
     export HOME
     unset NETRC
-    block c >count.c
+    block c 1 >count.c
+    block c 2 >fetch.c
     block python >first.py
     (umask 077 && block netrc >.netrc)
     block sh | grep -v -e '^make' -e '^\./configure' >lines
@@ -190,11 +196,26 @@ listed()
         grep -q '^2 [0-9]* 2\.2\.demo	.*	.*	Night orders$' out
 }
 
+stored() # COUNT
+{
+    test "$(find Maildir/new -type f | grep -c '')" -eq "$1" &&
+        grep -q -r '^Keep a lookout\.$' Maildir/new
+}
+
+copied()
+{
+    said "2 messages, $octets octets" && stored 2 && test -s mail/new/2.2.demo
+}
+
+# What was copied before is only deleted.
 downloaded()
 {
-    said "2 messages, $octets octets" &&
-        test "$(find Maildir/new -type f | grep -c '')" -eq 2 &&
-        grep -q -r '^Keep a lookout\.$' Maildir/new
+    said '0 messages, 0 octets' && stored 2 && test ! -e mail/new/2.2.demo
+}
+
+fetched()
+{
+    said '2 messages' && stored 4 && test ! -e mail/new/2.2.demo
 }
 
 run_line() # LINE: and look at what came of it
@@ -206,15 +227,18 @@ run_line() # LINE: and look at what came of it
             return
         }
         ;;
+    ./fetch\ *) fill_mailbox ;;
     esac
     run "$1"
     case $1 in
-    cc\ *) check "count.c compiles without a warning: $1" said '' ;;
+    cc\ *) check "it compiles without a warning: $1" said '' ;;
     ./count\ *) check "it counts: $1" said '2 messages' ;;
     python3\ *) check "it shows the first message: $1" \
         showed 'Subject: High water' 'At 03:10, 4.2 m.' ;;
     'pop3 check'*) check "$1" said "2 messages, $octets octets" ;;
     'pop3 list'*) check "$1" listed ;;
+    ./fetch\ *) check "it downloads: $1" fetched ;;
+    'pop3 dl --keep'*) check "$1" copied ;;
     'pop3 dl'*) check "$1" downloaded ;;
     *) check "$1" done_well ;;
     esac
@@ -247,7 +271,8 @@ status=0
 : >err
 # A README.md that has lost its examples proves nothing.
 check "README.md has the examples" \
-    test -s count.c -a -s first.py -a -s .netrc -a "$(grep -c '' lines)" -ge 6
+    test -s count.c -a -s fetch.c -a -s first.py -a -s .netrc \
+    -a "$(grep -c '' lines)" -ge 9
 while read -r line <&3; do
     run_line "$line"
 done 3<lines

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 
 static Suite *(*const suites[])(void) = {
-    reply_suite,   reader_suite, stream_suite, tls_suite,
-    command_suite, queue_suite,  sasl_suite,   auth_suite,
-    files_suite,   stored_suite, faults_suite,
+    reply_suite,   reader_suite, stream_suite,   tls_suite,
+    command_suite, queue_suite,  sasl_suite,     auth_suite,
+    files_suite,   stored_suite, download_suite, faults_suite,
 };
 
 int main(void)

@@ -81,6 +81,7 @@ Suite *sasl_suite(void);
 Suite *auth_suite(void);
 Suite *files_suite(void);
 Suite *stored_suite(void);
+Suite *download_suite(void);
 Suite *faults_suite(void);
 
 #endif

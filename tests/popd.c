@@ -21,10 +21,40 @@
  *   --log FILE                    appends a line a session, before the reply to
  *                                 QUIT or after any other end: user=NAME
  *                                 commands=N round_trips=N pipelined=N
- *                                 end=quit|autologout|eof|tls
+ *                                 end=quit|autologout|eof|tls|cut
  *   --trace FILE                  appends each command line as it was received
  *   --port-file FILE              "plain PORT", "ssl PORT", when all is ready
  *   --lifetime SECONDS            default 3600
+ *
+ * Links that die:
+ *   --cut N[:reset]               each session ends when N octets have been sent,
+ *                                 the greeting's too, under TLS those within it;
+ *                                 by FIN, or by RST. What its commands had done by
+ *                                 then counts: messages are deleted if the reply
+ *                                 to QUIT was begun
+ *   --cut in:N[:reset]            the same when N octets have been received; what
+ *                                 is whole of them is carried out and answered
+ *   --cut-file FILE               read when a session begins: its --cut, none
+ *                                 where there is no such file, or nothing in it
+ *   --rate OCTETS                 sends no more than that in a second
+ *   --small-buffers               sockets with buffers of a few KB
+ *
+ * Servers as there are, and their faults:
+ *   --no-lock                     several sessions at once have one mailbox
+ *   --uid-prefix TEXT             begins each UID: as if by another server
+ *   --same-uids                   messages of the same content have the same UID
+ *                                 (popa3d); not in a synthetic mailbox
+ *   --no-uid N[,N...]             those messages are missing in UIDL
+ *   --refuse VERB[:N[,N...]]      -ERR to that command, or where it is about those
+ *                                 messages; may be repeated. A QUIT refused
+ *                                 deletes nothing, and the session ends
+ *   --drop-behind VERB            throws away what came in one read behind that
+ *                                 command (Courier: PASS), "any": behind each
+ *                                 after login; may be repeated
+ *   --out-of-step                 where a RETR has come before the reply to the
+ *                                 one before it has left, its status line goes
+ *                                 out too early: before the dot that ends the
+ *                                 other's message (WildDuck)
  *
  * round_trips counts the waits for input after something was sent, a handshake
  * as one; pipelined the commands that came before the last reply had left. With
@@ -73,6 +103,7 @@ enum {
     HELD_LIMIT = 64 << 20, /* octets on the slow link before it pushes back */
     LINGER_MS = 1000,
     CHILDREN_MAX = 256,
+    RATE_SLICES = 20, /* a second of --rate is cut into that many */
     EX_USAGE = 64
 };
 
@@ -83,13 +114,27 @@ enum {
     NO_UIDL = 4,
     NO_TOP = 8,
     NO_PIPELINING = 16,
-    NO_STLS = 32
+    NO_STLS = 32,
+    NO_LOCK = 64
 };
 
 struct user {
     char *name;
     char *password;
     char *maildir; /* empty: the synthetic mailbox */
+};
+
+/* The values of an option that may be repeated. */
+struct texts {
+    char **list;
+    size_t count;
+};
+
+/* When a session's link dies; all ones: never. */
+struct cut {
+    uint64_t sent;
+    uint64_t received;
+    bool reset; /* by RST */
 };
 
 struct config {
@@ -109,7 +154,17 @@ struct config {
     uint64_t autologout; /* seconds */
     uint64_t delay_ms;
     uint64_t lifetime; /* seconds */
-    unsigned without;  /* of NO_... */
+    uint64_t rate;     /* octets a second; 0: as fast as it goes */
+    char *cut;
+    char *cut_file;
+    char *uid_prefix;
+    char *no_uid; /* numbers, apart by commas */
+    struct texts refused;
+    struct texts drop_behind;
+    unsigned without; /* of NO_... */
+    bool same_uids;
+    bool out_of_step;
+    bool small_buffers;
 
     SSL_CTX *tls; /* NULL: no TLS at all */
     char *text;   /* TEXT_LINES lines of synthetic body */
@@ -122,6 +177,7 @@ struct message {
     char *name;      /* its file's; NULL when synthetic */
     size_t uid_len;  /* of name, up to the colon */
     uint64_t octets; /* as sent, without the stuffed dots */
+    uint64_t hash;   /* of those octets, where UIDs are made of it */
     int dir;         /* index of drop.dirs */
     bool deleted;
 };
@@ -131,9 +187,10 @@ struct drop {
     size_t count;
     size_t room;
     int dirs[2]; /* new/ and cur/; -1 when closed */
+    bool hashed; /* its messages' content, too */
 };
 
-enum end { END_NONE, END_QUIT, END_AUTOLOGOUT, END_EOF, END_TLS };
+enum end { END_NONE, END_QUIT, END_AUTOLOGOUT, END_EOF, END_TLS, END_CUT };
 
 struct session {
     const struct config *cfg;
@@ -142,7 +199,10 @@ struct session {
     int fd;
     SSL *ssl; /* NULL: cleartext */
     enum end end;
+    struct cut left;     /* octets until the link dies */
     int64_t deadline_ms; /* autologout */
+    bool logged;         /* its line is written; QUIT's is before the reply */
+    bool status_sent;    /* out of step: that of the next RETR, already */
     bool sent;           /* something went out since the last round trip */
     uint64_t commands;
     uint64_t round_trips;
@@ -213,6 +273,19 @@ static bool number(const char **p, uint64_t *value)
     return *p > start;
 }
 
+/* Whether n is one of "N,N,...". */
+static bool is_listed(const char *numbers, uint64_t n)
+{
+    uint64_t each;
+
+    while (number(&numbers, &each)) {
+        if (each == n)
+            return true;
+        numbers += *numbers == ',';
+    }
+    return false;
+}
+
 /* How many characters snprintf has really put there. */
 static size_t printed(int len, size_t size)
 {
@@ -273,6 +346,10 @@ static int read_now(struct session *s, char *to, size_t size, short *need)
 {
     int got;
 
+    if (size > s->left.received)
+        size = (size_t)s->left.received;
+    if (size == 0)
+        return -1;
     if (s->ssl) {
         ERR_clear_error();
         got = SSL_read(s->ssl, to, (int)size);
@@ -281,9 +358,10 @@ static int read_now(struct session *s, char *to, size_t size, short *need)
         got = (int)read(s->fd, to, size);
         *need = socket_need(got, POLLIN);
     }
-    if (got > 0)
-        return got;
-    return *need ? 0 : -1;
+    if (got <= 0)
+        return *need ? 0 : -1;
+    s->left.received -= (uint64_t)got;
+    return got;
 }
 
 static int write_now(struct session *s, const char *from, size_t len,
@@ -304,6 +382,18 @@ static int write_now(struct session *s, const char *from, size_t len,
     return *need ? 0 : -1;
 }
 
+/* How much may go out at once; the rest of its slice of time is slept away. */
+static size_t slice(const struct session *s, size_t len)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000000 / RATE_SLICES};
+    size_t most = (size_t)s->cfg->rate / RATE_SLICES + 1;
+
+    if (s->cfg->rate == 0)
+        return len;
+    nanosleep(&pause, NULL);
+    return len < most ? len : most;
+}
+
 static void send_all(struct session *s, const char *from, size_t len)
 {
     int64_t deadline_ms = now_ms() + (int64_t)s->cfg->autologout * 1000;
@@ -311,7 +401,7 @@ static void send_all(struct session *s, const char *from, size_t len)
     int put;
 
     while (len > 0 && !s->end) {
-        put = write_now(s, from, len, &need);
+        put = write_now(s, from, slice(s, len), &need);
         if (put < 0) {
             s->end = END_EOF;
         } else if (put > 0) {
@@ -334,7 +424,7 @@ static void flush(struct session *s)
     restart_autologout(s);
 }
 
-static void out(struct session *s, const char *from, size_t len)
+static void put_out(struct session *s, const char *from, size_t len)
 {
     if (len > OUT_SIZE - s->out_len)
         flush(s);
@@ -344,6 +434,28 @@ static void out(struct session *s, const char *from, size_t len)
     }
     memcpy(s->out + s->out_len, from, len);
     s->out_len += len;
+}
+
+static void end_by(struct session *s, enum end end)
+{
+    if (!s->end)
+        s->end = end;
+}
+
+/* Up to the cut, where the session ends before it does anything more. */
+static void out(struct session *s, const char *from, size_t len)
+{
+    if (s->end)
+        return;
+    if (len < s->left.sent) {
+        s->left.sent -= len;
+        put_out(s, from, len);
+        return;
+    }
+    put_out(s, from, (size_t)s->left.sent);
+    s->left.sent = 0;
+    flush(s);
+    end_by(s, END_CUT);
 }
 
 static void outf(struct session *s, const char *format, ...)
@@ -396,10 +508,9 @@ static bool fill(struct session *s)
             s->in_end += (size_t)got;
             return true;
         }
+        flush(s);
         if (got < 0)
-            s->end = END_EOF;
-        else
-            flush(s);
+            end_by(s, s->left.received ? END_EOF : END_CUT);
         if (!s->end)
             wait_input(s, need);
     }
@@ -471,17 +582,23 @@ static bool start_tls(struct session *s)
     return rc == 1;
 }
 
+/* What came in the same read. */
+static void forget_input(struct session *s)
+{
+    s->in_start = s->in_end = 0;
+}
+
 /* What came behind STLS in clear may be anybody's (RFC 2595, 4). */
 static void discard_input(struct session *s)
 {
     short need = 0;
     int i, got = 1;
 
-    s->in_start = s->in_end = 0;
+    forget_input(s);
     for (i = 0; i < 64 && got > 0; i++)
         got = read_now(s, s->in, IN_SIZE, &need);
     if (got < 0)
-        s->end = END_EOF;
+        end_by(s, s->left.received ? END_EOF : END_CUT);
 }
 
 /* Waits for the other side to close, so that what is unread there stays. */
@@ -505,6 +622,7 @@ static void linger(int fd)
 struct wire {
     struct session *s;
     uint64_t octets; /* without stuffed dots */
+    uint64_t *hash;  /* of them (FNV-1a); NULL: not wanted */
     uint64_t column; /* octets of the current line so far */
     bool cr;         /* the last one was CR */
     bool body;       /* the empty line was there */
@@ -515,9 +633,13 @@ struct wire {
 
 static void wire_put(struct wire *w, const char *from, size_t len)
 {
+    size_t i;
+
     w->octets += len;
     if (w->s)
         out(w->s, from, len);
+    for (i = 0; w->hash && i < len; i++)
+        *w->hash = (*w->hash ^ (unsigned char)from[i]) * 1099511628211u;
 }
 
 static void wire_part(struct wire *w, const char *from, size_t len)
@@ -630,6 +752,8 @@ static bool lock_drop(struct session *s, const struct user *u, short type)
     struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
 
     l.l_start = (off_t)(u - s->cfg->users);
+    if (s->cfg->without & NO_LOCK)
+        return true;
     return fcntl(fileno(s->cfg->lock), F_SETLK, &l) == 0;
 }
 
@@ -658,7 +782,7 @@ static int open_message(const struct drop *d, const struct message *m)
 
 static bool measure(const struct drop *d, struct message *m)
 {
-    struct wire w = {.whole = true};
+    struct wire w = {.whole = true, .hash = d->hashed ? &m->hash : NULL};
     int fd = open_message(d, m);
     bool ok;
 
@@ -780,13 +904,18 @@ static bool update_drop(const struct drop *d)
 static void log_session(struct session *s, const char *end)
 {
     char line[512];
-    int len = snprintf(line, sizeof(line),
-                       "user=%s commands=%llu round_trips=%llu "
-                       "pipelined=%llu end=%s\n",
-                       s->user ? s->user->name : "-",
-                       (unsigned long long)s->commands,
-                       (unsigned long long)s->round_trips,
-                       (unsigned long long)s->pipelined, end);
+    int len;
+
+    if (s->logged)
+        return;
+    s->logged = true;
+    len = snprintf(line, sizeof(line),
+                   "user=%s commands=%llu round_trips=%llu "
+                   "pipelined=%llu end=%s\n",
+                   s->user ? s->user->name : "-",
+                   (unsigned long long)s->commands,
+                   (unsigned long long)s->round_trips,
+                   (unsigned long long)s->pipelined, end);
 
     append(s->cfg->log, line, printed(len, sizeof(line)));
 }
@@ -805,6 +934,7 @@ static void enter(struct session *s, const struct user *u)
         refuse(s, "[IN-USE] another session has this maildrop");
         return;
     }
+    s->drop.hashed = s->cfg->same_uids;
     ok = u->maildir[0] ? load_maildir(&s->drop, u->maildir)
                        : load_synthetic(&s->drop, s->cfg);
     if (!ok) {
@@ -921,6 +1051,12 @@ static void cmd_capa(struct session *s, char *arg)
          offers_stls(s) ? "STLS\r\n" : "");
 }
 
+static void end_session(struct session *s)
+{
+    flush(s);
+    end_by(s, END_QUIT);
+}
+
 static void cmd_quit(struct session *s, char *arg)
 {
     bool ok = true;
@@ -936,8 +1072,7 @@ static void cmd_quit(struct session *s, char *arg)
         outf(s, "+OK bye\r\n");
     else
         refuse(s, "[SYS/TEMP] some deleted messages not removed");
-    flush(s);
-    s->end = END_QUIT;
+    end_session(s);
 }
 
 /* The message whose number begins arg, which moves behind it; or refuses. */
@@ -1003,12 +1138,24 @@ static void row_size(struct session *s, const struct message *m)
     outf(s, "%zu %llu\r\n", number_of(s, m), (unsigned long long)m->octets);
 }
 
+static bool has_uid(const struct session *s, const struct message *m)
+{
+    return !s->cfg->no_uid || !is_listed(s->cfg->no_uid, number_of(s, m));
+}
+
 static void row_uid(struct session *s, const struct message *m)
 {
-    if (m->name)
-        outf(s, "%zu %.*s\r\n", number_of(s, m), (int)m->uid_len, m->name);
+    const char *prefix = s->cfg->uid_prefix ? s->cfg->uid_prefix : "";
+    size_t n = number_of(s, m);
+
+    if (!has_uid(s, m))
+        return;
+    if (m->name && s->cfg->same_uids)
+        outf(s, "%zu %s%016llx\r\n", n, prefix, (unsigned long long)m->hash);
+    else if (m->name)
+        outf(s, "%zu %s%.*s\r\n", n, prefix, (int)m->uid_len, m->name);
     else
-        outf(s, "%zu synthetic.%zu\r\n", number_of(s, m), number_of(s, m));
+        outf(s, "%zu %ssynthetic.%zu\r\n", n, prefix, n);
 }
 
 /* LIST and UIDL, of one message or of all. */
@@ -1040,7 +1187,49 @@ static void cmd_list(struct session *s, char *arg)
 
 static void cmd_uidl(struct session *s, char *arg)
 {
-    listing(s, arg, row_uid);
+    const char *p = arg;
+    uint64_t n;
+
+    if (arg && s->cfg->no_uid && number(&p, &n) && is_listed(s->cfg->no_uid, n))
+        refuse(s, "no unique-id");
+    else
+        listing(s, arg, row_uid);
+}
+
+static void send_status(struct session *s, const struct message *m)
+{
+    if (!s->status_sent)
+        outf(s, "+OK %llu octets\r\n", (unsigned long long)m->octets);
+    s->status_sent = false;
+}
+
+/* The message that a RETR already read, and next in turn, asks for. */
+static const struct message *asked_next(const struct session *s)
+{
+    const char *line = s->in + s->in_start;
+    size_t len = s->in_end - s->in_start;
+    const char *p;
+    uint64_t n;
+
+    if (!memchr(line, '\n', len) || strncasecmp(line, "RETR ", 5) != 0)
+        return NULL;
+    p = line + 5;
+    if (!number(&p, &n) || n == 0 || n > s->drop.count ||
+        s->drop.list[n - 1].deleted)
+        return NULL;
+    return &s->drop.list[n - 1];
+}
+
+/* The dot; a server out of step has begun the next reply by then. */
+static void send_dot(struct session *s)
+{
+    const struct message *next = s->cfg->out_of_step ? asked_next(s) : NULL;
+
+    if (next) {
+        send_status(s, next);
+        s->status_sent = true;
+    }
+    out(s, ".\r\n", 3);
 }
 
 /* RETR and TOP, from the file. */
@@ -1052,13 +1241,13 @@ static void send_file(struct session *s, struct message *m, struct wire *w)
         refuse(s, "[SYS/TEMP] the message cannot be read");
         return;
     }
-    outf(s, "+OK %llu octets\r\n", (unsigned long long)m->octets);
+    send_status(s, m);
     w->s = s;
     /* Half a message cannot be taken back: no dot, and the line is cut. */
     if (!wire_file(w, fd))
-        s->end = END_EOF;
+        end_by(s, END_EOF);
     close(fd);
-    out(s, ".\r\n", 3);
+    send_dot(s);
 }
 
 static void send_message(struct session *s, struct message *m, bool whole,
@@ -1070,9 +1259,9 @@ static void send_message(struct session *s, struct message *m, bool whole,
         send_file(s, m, &w);
         return;
     }
-    outf(s, "+OK %llu octets\r\n", (unsigned long long)m->octets);
+    send_status(s, m);
     send_synthetic(s, m, whole ? UINT64_MAX : lines);
-    out(s, ".\r\n", 3);
+    send_dot(s);
 }
 
 static void cmd_retr(struct session *s, char *arg)
@@ -1164,6 +1353,45 @@ static const struct command *find_command(const struct config *cfg,
     return NULL;
 }
 
+/* By --refuse: the verb alone, or that of the message that arg begins with. */
+static bool is_refused(const struct config *cfg, const char *verb,
+                       const char *arg)
+{
+    const char *each, *p;
+    size_t i, len;
+    uint64_t n;
+
+    for (i = 0; i < cfg->refused.count; i++) {
+        each = cfg->refused.list[i];
+        len = strcspn(each, ":");
+        if (strlen(verb) != len || strncasecmp(each, verb, len) != 0)
+            continue;
+        p = arg ? arg : "";
+        if (!each[len] || (number(&p, &n) && is_listed(each + len + 1, n)))
+            return true;
+    }
+    return false;
+}
+
+static void turn_down(struct session *s, const struct command *c)
+{
+    refuse(s, "refused");
+    if (c->run == cmd_quit)
+        end_session(s);
+}
+
+static bool drops_behind(const struct session *s, const char *verb)
+{
+    const struct texts *verbs = &s->cfg->drop_behind;
+    size_t i;
+
+    for (i = 0; i < verbs->count; i++)
+        if (strcasecmp(verbs->list[i], verb) == 0 ||
+            (s->user && strcmp(verbs->list[i], "any") == 0))
+            return true;
+    return false;
+}
+
 static void dispatch(struct session *s, char *line)
 {
     char *arg = strchr(line, ' ');
@@ -1180,8 +1408,12 @@ static void dispatch(struct session *s, char *line)
         refuse(s, "no argument expected");
     else if ((!arg || !*arg) && c->arg == ARG_MUST)
         refuse(s, "argument expected");
+    else if (is_refused(s->cfg, line, arg))
+        turn_down(s, c);
     else
         c->run(s, arg);
+    if (drops_behind(s, line))
+        forget_input(s);
 }
 
 static void take_command(struct session *s, enum line kind, char *line,
@@ -1243,19 +1475,64 @@ static void converse(struct session *s)
 
 static void part(struct session *s)
 {
-    static const char *const names[] = {"none", "quit", "autologout", "eof",
-                                        "tls"};
+    static const char *const names[] = {"none", "quit", "autologout",
+                                        "eof",  "tls",  "cut"};
+    static const struct linger at_once = {.l_onoff = 1};
 
-    if (s->end != END_QUIT) {
-        /* The log's reader may count on it: the maildrop is free again. */
-        if (s->user)
-            lock_drop(s, s->user, F_UNLCK);
-        log_session(s, names[s->end]);
-    }
+    /* The log's reader may count on it: the maildrop is free again. */
+    if (s->user)
+        lock_drop(s, s->user, F_UNLCK);
+    log_session(s, names[s->end]);
     if (s->ssl && (s->end == END_QUIT || s->end == END_AUTOLOGOUT))
         SSL_shutdown(s->ssl);
-    if (s->end == END_QUIT)
+    if (s->end == END_CUT && s->left.reset)
+        setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    else if (s->end == END_QUIT || s->end == END_CUT)
         linger(s->fd);
+}
+
+/* --- when its link dies --- */
+
+static bool parse_cut(const char *text, struct cut *cut)
+{
+    uint64_t n;
+    bool in = strncmp(text, "in:", 3) == 0;
+    const char *p = text + (in ? 3 : 0);
+
+    cut->sent = cut->received = UINT64_MAX;
+    cut->reset = false;
+    if (!*text)
+        return true;
+    if (!number(&p, &n))
+        return false;
+    *(in ? &cut->received : &cut->sent) = n;
+    cut->reset = strcmp(p, ":reset") == 0;
+    return cut->reset || !*p;
+}
+
+/* Its first line; empty, too, where there is none. */
+static void read_line_of(const char *file, char *line, int size)
+{
+    FILE *f = fopen(file, "r");
+
+    if (!f || !fgets(line, size, f))
+        line[0] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    if (f)
+        fclose(f);
+}
+
+static void plan_end(struct session *s)
+{
+    const struct config *cfg = s->cfg;
+    char line[64] = "";
+
+    if (cfg->cut)
+        snprintf(line, sizeof(line), "%s", cfg->cut);
+    if (cfg->cut_file)
+        read_line_of(cfg->cut_file, line, (int)sizeof(line));
+    if (!parse_cut(line, &s->left))
+        die(EX_USAGE, "%s: N, in:N, N:reset or in:N:reset expected", line);
 }
 
 static void run_session(const struct config *cfg, int fd, bool ssl)
@@ -1265,6 +1542,7 @@ static void run_session(const struct config *cfg, int fd, bool ssl)
     s->cfg = cfg;
     s->fd = fd;
     s->drop.dirs[0] = s->drop.dirs[1] = -1;
+    plan_end(s);
     restart_autologout(s);
     if (!ssl || start_tls(s))
         converse(s);
@@ -1435,7 +1713,14 @@ static void run_link(const struct config *cfg, int client, int server)
 
 /* ---- options ---- */
 
-enum kind { KIND_TEXT, KIND_NUMBER, KIND_WITHOUT, KIND_USER };
+enum kind {
+    KIND_TEXT,
+    KIND_TEXTS,
+    KIND_NUMBER,
+    KIND_FLAG,
+    KIND_WITHOUT,
+    KIND_USER
+};
 
 struct option {
     const char *name;
@@ -1465,6 +1750,17 @@ static const struct option options[] = {
     {"--no-top", KIND_WITHOUT, 0, NO_TOP},
     {"--no-pipelining", KIND_WITHOUT, 0, NO_PIPELINING},
     {"--no-stls", KIND_WITHOUT, 0, NO_STLS},
+    {"--no-lock", KIND_WITHOUT, 0, NO_LOCK},
+    {"--cut", KIND_TEXT, FIELD(cut), 0},
+    {"--cut-file", KIND_TEXT, FIELD(cut_file), 0},
+    {"--rate", KIND_NUMBER, FIELD(rate), 0},
+    {"--small-buffers", KIND_FLAG, FIELD(small_buffers), 0},
+    {"--uid-prefix", KIND_TEXT, FIELD(uid_prefix), 0},
+    {"--same-uids", KIND_FLAG, FIELD(same_uids), 0},
+    {"--no-uid", KIND_TEXT, FIELD(no_uid), 0},
+    {"--refuse", KIND_TEXTS, FIELD(refused), 0},
+    {"--drop-behind", KIND_TEXTS, FIELD(drop_behind), 0},
+    {"--out-of-step", KIND_FLAG, FIELD(out_of_step), 0},
 };
 
 static const struct option *find_option(const char *name)
@@ -1492,6 +1788,23 @@ static void add_user(struct config *cfg, const char *value)
     u->maildir = copy_of(last + 1, strlen(last + 1));
 }
 
+static void add_text(struct texts *texts, char *value)
+{
+    texts->list = must(
+        realloc(texts->list, (texts->count + 1) * sizeof(char *)));
+    texts->list[texts->count++] = value;
+}
+
+static void set_flag(struct config *cfg, const struct option *o)
+{
+    const bool on = true;
+
+    if (o->kind == KIND_WITHOUT)
+        cfg->without |= o->bit;
+    else
+        memcpy((char *)cfg + o->offset, &on, sizeof(on));
+}
+
 static void set_option(struct config *cfg, const struct option *o, char *value)
 {
     char *field = (char *)cfg + o->offset;
@@ -1502,6 +1815,8 @@ static void set_option(struct config *cfg, const struct option *o, char *value)
         add_user(cfg, value);
     } else if (o->kind == KIND_TEXT) {
         memcpy(field, &value, sizeof(value));
+    } else if (o->kind == KIND_TEXTS) {
+        add_text((struct texts *)(void *)field, value);
     } else {
         if (!number(&p, &n) || *p || n > INT32_MAX)
             die(EX_USAGE, "%s: a number expected", o->name);
@@ -1521,8 +1836,37 @@ static void parse_synthetic(struct config *cfg)
         die(EX_USAGE, "--synthetic: COUNT:SIZE expected");
 }
 
+/* "N[,N...]" */
+static void check_numbers(const char *option, const char *numbers)
+{
+    uint64_t n;
+    bool ok = number(&numbers, &n);
+
+    while (ok && *numbers == ',') {
+        numbers++;
+        ok = number(&numbers, &n);
+    }
+    if (!ok || *numbers)
+        die(EX_USAGE, "%s: N[,N...] expected", option);
+}
+
+static void check_lists(const struct config *cfg)
+{
+    const char *colon;
+    size_t i;
+
+    if (cfg->no_uid)
+        check_numbers("--no-uid", cfg->no_uid);
+    for (i = 0; i < cfg->refused.count; i++) {
+        colon = strchr(cfg->refused.list[i], ':');
+        if (colon)
+            check_numbers("--refuse", colon + 1);
+    }
+}
+
 static void check_options(const struct config *cfg)
 {
+    struct cut cut;
     size_t i;
 
     if (cfg->user_count == 0)
@@ -1534,6 +1878,9 @@ static void check_options(const struct config *cfg)
         die(EX_USAGE, "--cert and --key are needed for TLS");
     if (cfg->port > 65535 || cfg->ssl_port > 65535)
         die(EX_USAGE, "a port is at most 65535");
+    if (cfg->cut && !parse_cut(cfg->cut, &cut))
+        die(EX_USAGE, "--cut: [in:]N[:reset] expected");
+    check_lists(cfg);
     if (cfg->lifetime == 0)
         die(EX_USAGE, "--lifetime: at least 1");
 }
@@ -1544,8 +1891,8 @@ static void parse_options(struct config *cfg, char **argv)
 
     while (*++argv) {
         o = find_option(*argv);
-        if (o->kind == KIND_WITHOUT) {
-            cfg->without |= o->bit;
+        if (o->kind == KIND_WITHOUT || o->kind == KIND_FLAG) {
+            set_flag(cfg, o);
             continue;
         }
         if (!argv[1])
@@ -1623,7 +1970,17 @@ static void give_signals_back(const struct server *v)
     sigprocmask(SIG_SETMASK, &v->outside, NULL);
 }
 
-static int listen_on(uint64_t port)
+/* Before it listens, for the window is settled when somebody connects. With less
+ * than this Linux forgets to open it again, and a minute passes. */
+static void shrink_buffers(int fd)
+{
+    static const int octets = 8192;
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &octets, sizeof(octets));
+}
+
+static int listen_on(uint64_t port, bool small_buffers)
 {
     struct sockaddr_in a;
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
@@ -1632,6 +1989,8 @@ static int listen_on(uint64_t port)
     a.sin_family = AF_INET;
     a.sin_port = htons((uint16_t)port);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (small_buffers)
+        shrink_buffers(fd);
     if (fd < 0 || fd >= FD_SETSIZE ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
@@ -1723,8 +2082,9 @@ static void start(struct server *v)
     cfg->lock = must(tmpfile());
     cfg->log = open_append(cfg->log_name);
     cfg->trace = open_append(cfg->trace_name);
-    v->listeners[0] = listen_on(cfg->port);
-    v->listeners[1] = cfg->ssl ? listen_on(cfg->ssl_port) : -1;
+    v->listeners[0] = listen_on(cfg->port, cfg->small_buffers);
+    v->listeners[1] = cfg->ssl ? listen_on(cfg->ssl_port, cfg->small_buffers)
+                               : -1;
     write_port_file(v);
 }
 
@@ -1751,6 +2111,8 @@ static void release(struct server *v)
         free(cfg->users[i].maildir);
     }
     free(cfg->users);
+    free(cfg->refused.list);
+    free(cfg->drop_behind.list);
     free(cfg->text);
     SSL_CTX_free(cfg->tls);
     fclose(cfg->lock);

@@ -4,13 +4,12 @@
  *
  * Knows what is asked of the server, in which order, and what is shown of it.
  * To add one: a function here, commands.h, the table in pop3.c, the manual.
- * Not here: arguments (options.c), the login and the status (session.c), how
- * things look (show.c).
+ * Not here: dl (download.c), arguments (options.c), the login and the status
+ * (session.c), how things look (show.c).
  */
 #include "commands.h"
 
 #include "headers.h"
-#include "signals.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,9 +49,20 @@ static int check_messages(struct session *s)
     return 1;
 }
 
+/* The tag of a queued command: which argument it is about. */
+static void *tag_of(int i)
+{
+    return (void *)(uintptr_t)i;
+}
+
+static int index_of(const void *tag)
+{
+    return (int)(uintptr_t)tag;
+}
+
 /* ---- check ------------------------------------------------------------- */
 
-static void show_totals(struct session *s, uint64_t messages, uint64_t octets)
+void show_totals(struct session *s, uint64_t messages, uint64_t octets)
 {
     if (s->o->quiet)
         return;
@@ -177,14 +187,15 @@ static pop3_code read_header(pop3 *c, char *room, size_t *length)
     return POP3_OK;
 }
 
-/* Header fields of a message, all NULL where TOP is refused: 0; or -1. */
+/* Header fields of the message whose TOP is to be answered next, all NULL where
+ * it is refused: 0; or -1. */
 static int get_headers(struct session *s, const struct lister *l, uint64_t n,
                        struct headers *h)
 {
     size_t length = 0;
 
     memset(h, 0, sizeof *h);
-    if (pop3_top_begin(s->c, n, 0) || read_header(s->c, l->room, &length))
+    if (pop3_next_reply(s->c, NULL) || read_header(s->c, l->room, &length))
         return session_message_failed(s, STAGE_SESSION, n) ? 0 : -1;
     if (headers_find(l->room, length, h)) {
         l->decode(h);
@@ -212,36 +223,84 @@ static int list_row(struct session *s, const struct lister *l,
     return show_failed(s->out) ? -1 : 0;
 }
 
-static void list_rows(struct session *s, const struct lister *l,
-                      const pop3_sizes *sizes)
-{
-    pop3_uids *uids = NULL;
-    size_t i;
-    int got = sizes->count ? optional(s, pop3_uidl(s->c, &uids), "UIDL") : 0;
+/* TOPs that wait for their answers, so many at most. */
+enum { TOPS = 1000 };
 
-    if (got == 1)
-        session_check_skipped(s, "UIDL");
-    for (i = 0; got >= 0 && i < sizes->count; i++) {
+/* Keeps the next TOPs on their way; *asked: for so many. 0; or -1. */
+static int ask_headers(struct session *s, const struct lister *l,
+                       const pop3_sizes *sizes, size_t *asked)
+{
+    for (; l->room && *asked < sizes->count && pop3_pending(s->c) < TOPS;
+         ++*asked)
+        if (pop3_queue_top(s->c, sizes->rows[*asked].number, 0, NULL)) {
+            session_failed(s, STAGE_SESSION, "TOP");
+            return -1;
+        }
+    return 0;
+}
+
+static void list_rows(struct session *s, const struct lister *l,
+                      const pop3_sizes *sizes, const pop3_uids *uids)
+{
+    size_t i, asked = 0;
+
+    for (i = 0; i < sizes->count; i++) {
         const pop3_size *size = &sizes->rows[i];
         const pop3_uid *uid = uids ? pop3_uidl_find(uids, size->number) : NULL;
 
-        if (list_row(s, l, size, uid))
+        if (ask_headers(s, l, sizes, &asked) || list_row(s, l, size, uid))
             break;
     }
-    pop3_uids_free(uids);
+    if (pop3_pending(s->c)) /* nobody waits for the rest */
+        pop3_close(s->c);
+}
+
+/* The answer to LIST: 0; or -1. */
+static int take_sizes(struct session *s, pop3_sizes **out)
+{
+    if (pop3_next_reply(s->c, NULL) || pop3_body_sizes(s->c, out)) {
+        session_failed(s, STAGE_SESSION, "LIST");
+        return -1;
+    }
+    session_check_skipped(s, "LIST");
+    return 0;
+}
+
+/* The answer to UIDL, which a server need not have: 0; or -1. */
+static int take_uids(struct session *s, pop3_uids **out)
+{
+    pop3_code rc = pop3_next_reply(s->c, NULL);
+    int got = optional(s, rc ? rc : pop3_body_uids(s->c, out), "UIDL");
+
+    if (got == 1)
+        session_check_skipped(s, "UIDL");
+    return got < 0 ? -1 : 0;
 }
 
 static void list_all(struct session *s, const struct lister *l)
 {
-    pop3_sizes *sizes;
+    pop3_sizes *sizes = NULL;
+    pop3_uids *uids = NULL;
 
-    if (pop3_list(s->c, &sizes)) {
+    if (pop3_queue_list(s->c, NULL) || pop3_queue_uidl(s->c, NULL)) {
         session_failed(s, STAGE_SESSION, "LIST");
-        return;
+        pop3_close(s->c);
+    } else if (take_sizes(s, &sizes)) {
+        pop3_next_reply(s->c, NULL); /* what UIDL says is of no use then */
+    } else if (!take_uids(s, &uids)) {
+        list_rows(s, l, sizes, uids);
     }
-    session_check_skipped(s, "LIST");
-    list_rows(s, l, sizes);
     pop3_sizes_free(sizes);
+    pop3_uids_free(uids);
+}
+
+static void list_row_alone(struct session *s, const struct lister *l,
+                           const pop3_size *size, const pop3_uid *uid)
+{
+    if (l->room && pop3_queue_top(s->c, size->number, 0, NULL))
+        session_failed(s, STAGE_SESSION, "TOP");
+    else
+        list_row(s, l, size, uid);
 }
 
 /* The unique-id is copied, for TOP comes next. */
@@ -267,7 +326,7 @@ static void list_one(struct session *s, const struct lister *l, uint64_t n)
         show_error("UIDL", "out of memory");
         session_end(s, STATUS_IO);
     } else if (got >= 0) {
-        list_row(s, l, &size, copy ? &uid : NULL);
+        list_row_alone(s, l, &size, copy ? &uid : NULL);
     }
     free(copy);
 }
@@ -316,21 +375,32 @@ static int write_message(struct session *s, uint64_t n)
     return rc ? -1 : 0;
 }
 
+/* The next reply, to RETR: whether there is sense in going on. */
+static int take_message(struct session *s)
+{
+    void *tag;
+    pop3_code rc = pop3_next_reply(s->c, &tag);
+    uint64_t n = number_at(s, index_of(tag));
+
+    return rc ? session_message_failed(s, STAGE_SESSION, n)
+              : !write_message(s, n);
+}
+
 void cmd_retr(struct session *s)
 {
+    pop3_code rc = POP3_OK;
     int i;
 
     if (!check_messages(s) || session_open(s, LOGGED_IN))
         return;
-    for (i = ARG_FIRST; i < s->o->count; i++) {
-        uint64_t n = number_at(s, i);
-        int go_on = pop3_retr_begin(s->c, n)
-                        ? session_message_failed(s, STAGE_SESSION, n)
-                        : !write_message(s, n);
-
-        if (!go_on)
-            break;
+    for (i = ARG_FIRST; !rc && i < s->o->count; i++)
+        rc = pop3_queue_retr(s->c, number_at(s, i), 0, tag_of(i));
+    if (rc) {
+        session_failed(s, STAGE_SESSION, "RETR");
+        pop3_close(s->c);
     }
+    while (pop3_pending(s->c) && take_message(s))
+        ;
 }
 
 void cmd_top(struct session *s)
@@ -397,89 +467,42 @@ void cmd_capa(struct session *s)
 
 /* ---- dele -------------------------------------------------------------- */
 
-void cmd_dele(struct session *s)
+/* All of them, and QUIT, which does it. */
+static pop3_code queue_deletions(struct session *s)
 {
+    pop3_code rc = POP3_OK;
     int i;
 
-    if (!check_messages(s) || session_open(s, LOGGED_IN))
-        return;
-    for (i = ARG_FIRST; i < s->o->count; i++) {
-        uint64_t n = number_at(s, i);
-
-        if (pop3_dele(s->c, n) && !session_message_failed(s, STAGE_SESSION, n))
-            break;
-    }
+    for (i = ARG_FIRST; !rc && i < s->o->count; i++)
+        rc = pop3_queue_dele(s->c, number_at(s, i), tag_of(i));
+    return rc ? rc : pop3_queue_quit(s->c, tag_of(0));
 }
 
-/* ---- dl ---------------------------------------------------------------- */
-
-/* A download; the totals are those of what is safely stored. */
-struct download {
-    struct session *s;
-    pop3_maildir *maildir;
-    pop3_totals stored;
-};
-
-/* One message, from the server to the Maildir: 0; or -1, that was the end. */
-static int download_message(struct download *d, uint64_t n)
+/* The next reply: whether there is sense in going on. */
+static int take_deletion(struct session *s)
 {
-    struct session *s = d->s;
-    uint64_t octets;
+    void *tag;
+    pop3_code rc = pop3_next_reply(s->c, &tag);
 
-    if (pop3_retr_begin(s->c, n))
-        return session_message_failed(s, STAGE_SESSION, n) ? 0 : -1;
-    if (pop3_body_maildir(s->c, d->maildir, &octets))
-        return session_message_failed(s, STAGE_MAILDIR, n) ? 0 : -1;
-    d->stored.messages++;
-    d->stored.octets += octets;
-    if (pop3_dele(s->c, n))
-        return session_message_failed(s, STAGE_SESSION, n) ? 0 : -1;
+    if (!rc)
+        return 1;
+    if (index_of(tag))
+        return session_message_failed(s, STAGE_SESSION,
+                                      number_at(s, index_of(tag)));
+    session_quit_failed(s);
     return 0;
 }
 
-/* A signal ends it after the message that is under way, or in it. */
-static void download_messages(struct download *d)
+void cmd_dele(struct session *s)
 {
-    pop3_sizes *sizes;
-    size_t i;
-
-    if (pop3_list(d->s->c, &sizes)) {
-        session_failed(d->s, STAGE_SESSION, "LIST");
+    if (!check_messages(s) || session_open(s, LOGGED_IN))
         return;
+    if (queue_deletions(s)) {
+        session_failed(s, STAGE_SESSION, "DELE");
+        pop3_close(s->c);
     }
-    session_check_skipped(d->s, "LIST");
-    for (i = 0; i < sizes->count && !signals_caught(); i++)
-        if (download_message(d, sizes->rows[i].number))
-            break;
-    pop3_sizes_free(sizes);
-}
-
-void cmd_dl(struct session *s)
-{
-    struct download d = {s, NULL, {0, 0}};
-
-    if (s->o->keep) {
-        show_error("--keep", "this program lacks it yet");
-        session_end(s, STATUS_USAGE);
-        return;
-    }
-    if (!*s->o->args[ARG_FIRST]) {
-        show_error("MAILDIR", "no name");
-        session_end(s, STATUS_USAGE);
-        return;
-    }
-    if (session_open(s, LOGGED_IN))
-        return;
-    if (pop3_maildir_open(s->c, s->o->args[ARG_FIRST], &d.maildir)) {
-        session_failed(s, STAGE_MAILDIR, s->o->args[ARG_FIRST]);
-        return;
-    }
-    signals_hold(pop3_fd(s->c));
-    download_messages(&d);
-    pop3_maildir_close(d.maildir);
-    session_quit(s);
-    signals_die();
-    show_totals(s, d.stored.messages, d.stored.octets);
+    while (pop3_pending(s->c) && take_deletion(s))
+        ;
 }
 
 /* ---- help -------------------------------------------------------------- */

@@ -22,6 +22,9 @@ const struct command *command_find(const char *name);
 /* Shows the help of a command, of NULL: of all. */
 void command_help(struct show *out, const struct command *command);
 
+/* "N messages, S octets", or the same in JSON, unless it is to be quiet. */
+void show_totals(struct session *s, uint64_t messages, uint64_t octets);
+
 /* Each does its work, tells what goes wrong and keeps it in s->status. */
 void cmd_check(struct session *s);
 void cmd_list(struct session *s);

@@ -88,9 +88,11 @@ static const struct command commands[] = {
      "Lists what the server can do, a line a capability: NAME ARG...\n"
      "  --login    asks after the login, not before it\n"},
     {"dele", cmd_dele, 2, -1, "SPEC N...", "Deletes messages.\n"},
-    {"dl", cmd_dl, 2, 2, "SPEC MAILDIR",
+    {"dl", cmd_dl, 2, 2, "[--keep] SPEC MAILDIR",
      "Downloads all messages into MAILDIR, deletes each from the server once\n"
-     "it is safely stored, and tells N messages, S octets.\n"},
+     "it is safely stored, and tells N messages, S octets. What an earlier run\n"
+     "has stored is not fetched again.\n"
+     "  --keep     leaves them there; the next run with it fetches what is new\n"},
     {"help", cmd_help, 0, -1, "[COMMAND...]",
      "Shows the help of those commands, or of all.\n"},
 };
@@ -135,8 +137,8 @@ static const char *const general[] = {
     "  --pin sha256//BASE64    the server's key must be this one, too\n"
     "  --timeout SECONDS       for each wait; 60 at first, 0: for ever\n"
     "  --allow-insecure-login  let the password cross cleartext\n"
-    "  --json                  one JSON object a line\n"
-    "  -q, --quiet             check and dl: no result\n"
+    "  --json                  one JSON object a line; dl: one a message, too\n"
+    "  -q, --quiet             check and dl: no result, no progress\n"
     "  -v, --verbose           a line a command; twice: every line\n"
     "  --version, -h, --help\n\n",
     "Exit status:\n"
@@ -146,9 +148,9 @@ static const char *const general[] = {
     "  65  the server refused a command\n"
     "  68  the host name does not resolve\n"
     "  69  no service: no connection, or lost\n"
-    "  73  the Maildir cannot be written\n"
+    "  73  the Maildir, or its record, cannot be written\n"
     "  74  a local error: input, output, memory\n"
-    "  75  try again later: a timeout, a mailbox in use\n"
+    "  75  try again later: a timeout, a mailbox or a record in use\n"
     "  76  the server broke the protocol, TLS's too, or does not offer it\n"
     "  77  not logged in: refused, no password, insecure, bad certificate\n",
 };

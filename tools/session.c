@@ -256,7 +256,7 @@ static int open_mailbox(struct session *s)
 
     if (pop3_spec_user(s->c, s->spec, entry, &user))
         return failed(s, STAGE_SETUP, s->o->args[ARG_SPEC]);
-    if (check_user(s, user))
+    if (check_user(s, user) || (s->ready && s->ready(s, user)))
         return -1;
     password = find_password(s, entry, user);
     if (!password) {
@@ -282,6 +282,18 @@ int session_open(struct session *s, enum reach reach)
     return rc;
 }
 
+/* The password is not kept in memory for this: it is looked up again. */
+int session_reopen(struct session *s)
+{
+    pop3_close(s->c);
+    pop3_spec_free(s->spec);
+    s->spec = NULL;
+    s->ready = NULL;
+    if (pop3_set_window(s->c, 1, 0))
+        return failed(s, STAGE_SETUP, "settings");
+    return session_open(s, LOGGED_IN);
+}
+
 /* ---- From beginning to end --------------------------------------------- */
 
 int session_init(struct session *s, const struct options *o, struct show *out)
@@ -295,6 +307,13 @@ int session_init(struct session *s, const struct options *o, struct show *out)
     return 0;
 }
 
+void session_quit_failed(struct session *s)
+{
+    session_failed(s, STAGE_SESSION, "QUIT");
+    session_end(
+        s, status_of(pop3_error_code(s->c), STAGE_SESSION, pop3_resp(s->c)));
+}
+
 void session_quit(struct session *s)
 {
     pop3_conn_state state = pop3_state(s->c);
@@ -305,9 +324,7 @@ void session_quit(struct session *s)
         pop3_set_timeout(s->c, PARTING_MS);
         pop3_shutdown(s->c);
     } else if (pop3_quit(s->c)) {
-        session_failed(s, STAGE_SESSION, "QUIT");
-        session_end(s, status_of(pop3_error_code(s->c), STAGE_SESSION,
-                                 pop3_resp(s->c)));
+        session_quit_failed(s);
     }
 }
 

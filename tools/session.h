@@ -49,6 +49,11 @@ struct session {
     pop3_spec *spec;
     enum status status;
     int ended; /* what ended the session has set the status: it stays */
+
+    /* NULL, or called before connecting, when it is known as whom: 0; or -1,
+     * told, and nobody connects. */
+    int (*ready)(struct session *s, const char *user);
+    void *ready_arg;
 };
 
 /* How far session_open goes. */
@@ -64,8 +69,14 @@ void session_release(struct session *s);
 /* Connects, and logs in: 0; or -1, told. */
 int session_open(struct session *s, enum reach reach);
 
-/* QUIT, where the link still stands; what it says counts. */
+/* The same once more, with one command at a time, for a server that answers out
+ * of step. */
+int session_reopen(struct session *s);
+
+/* QUIT, where the link still stands; what it says counts. session_quit_failed:
+ * it was queued, and that is what the last call on s->c came to. */
 void session_quit(struct session *s);
+void session_quit_failed(struct session *s);
 
 /*
  * Tells what the last call on s->c came to, as "pop3: WHAT: WHY". 1: it was

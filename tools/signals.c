@@ -113,10 +113,15 @@ int signals_caught(void)
     return caught != 0;
 }
 
-void signals_die(void)
+void signals_let_go(void)
 {
-    if (!caught)
-        return;
-    handle(caught, SIG_DFL);
-    raise(caught);
+    size_t i;
+
+    held_fd = -1;
+    for (i = 0; i < ENDING; i++)
+        if (!is_ignored(ending[i]))
+            handle(ending[i], SIG_DFL);
+    if (caught)
+        raise(caught);
+    handle(SIGALRM, SIG_DFL);
 }

@@ -4,8 +4,8 @@
  *
  * Most commands store nothing: SIGINT, SIGTERM and SIGHUP kill them at once, as
  * they kill any program. A download holds them, so as to leave nothing
- * half-stored: signals_hold, then signals_caught between messages, then
- * signals_die.
+ * half-stored: signals_hold, then signals_caught while it goes on, then
+ * signals_let_go, which dies of what was caught.
  */
 #ifndef SIGNALS_H
 #define SIGNALS_H
@@ -28,7 +28,7 @@ void signals_hold(int fd);
 /* Whether one was caught. */
 int signals_caught(void);
 
-/* Dies of the signal that was caught, if any. */
-void signals_die(void);
+/* Dies of the signal that was caught, if any; else they act again. */
+void signals_let_go(void);
 
 #endif

@@ -136,9 +136,110 @@ static void call_fd(pop3 *c)
     close(fd);
 }
 
+/* Takes what a reply to any of the commands queued below may have. */
+static void take_reply(pop3 *c, const void *tag)
+{
+    const char *data = "";
+    pop3_totals totals;
+    pop3_sizes *sizes;
+    pop3_uids *uids;
+    pop3_capas *capas;
+    pop3_uid uid;
+    size_t len;
+
+    switch ((uintptr_t)tag) {
+    case 1:
+        pop3_reply_totals(c, &totals);
+        break;
+    case 2:
+        if (!pop3_body_sizes(c, &sizes))
+            pop3_sizes_free(sizes);
+        break;
+    case 3:
+        if (!pop3_body_uids(c, &uids))
+            pop3_uids_free(uids);
+        break;
+    case 4:
+        if (!pop3_body_capas(c, &capas))
+            pop3_capas_free(capas);
+        break;
+    case 5:
+        pop3_reply_uid(c, 1, &uid);
+        break;
+    default:
+        while (data && !pop3_next_slice(c, &data, &len))
+            ;
+    }
+}
+
+static void call_queue(pop3 *c)
+{
+    void *tag;
+
+    pop3_set_window(c, 3, 100);
+    pop3_queue_stat(c, (void *)1);
+    pop3_queue_list(c, (void *)2);
+    pop3_queue_uidl(c, (void *)3);
+    pop3_queue_retr(c, 1, 60, NULL);
+    pop3_queue_retr(c, 2, 60, NULL);
+    pop3_queue_capa(c, (void *)4);
+    pop3_queue_uidl_one(c, 1, (void *)5);
+    pop3_queue_command(c, "AUTH PLAIN x", POP3_LONG, NULL);
+    while (pop3_pending(c))
+        if (!pop3_next_reply(c, &tag))
+            take_reply(c, tag);
+}
+
+static int take_slice(void *arg, const char *data, size_t length)
+{
+    size_t *sum = arg;
+
+    *sum += length + (size_t)(unsigned char)data[length - 1];
+    return 0;
+}
+
+static int end_message(void *arg, int whole)
+{
+    (void)arg;
+    return !whole;
+}
+
+static int select_odd(void *arg, const pop3_message *message)
+{
+    size_t *sum = arg;
+
+    *sum += message->uid_length;
+    if (message->uid)
+        *sum += (size_t)(unsigned char)message->uid[message->uid_length - 1];
+    return message->number % 8 != 4;
+}
+
+static void call_download(pop3 *c)
+{
+    static const pop3_sink sink = {.slice = take_slice, .end = end_message};
+    pop3_plan *plan = pop3_plan_new();
+    pop3_downloaded done;
+    size_t sum = 0;
+
+    if (!plan)
+        return;
+    pop3_plan_sink(plan, &sink, &sum);
+    pop3_plan_on_select(plan, select_odd, &sum);
+    pop3_plan_newest(plan, 5);
+    pop3_plan_delete(plan, 1);
+    pop3_download(c, plan, &done);
+    pop3_plan_free(plan);
+}
+
+static void call_many(pop3 *c)
+{
+    call_download(c);
+    call_queue(c);
+}
+
 static void (*const calls[])(pop3 *) = {call_capa,    call_login, call_auth,
                                         call_numbers, call_list,  call_retr,
-                                        call_fd,      call_list};
+                                        call_fd,      call_many};
 
 static void configure(pop3 *c, unsigned how)
 {

@@ -1,11 +1,12 @@
 /*
- * text.c - fuzz target: specifications, netrc files, base64 and greetings
+ * text.c - fuzz target: specifications, netrc files, base64, greetings, records
  * SPDX-License-Identifier: MIT
  *
  * The first octet says which parser gets the rest.
  */
 #include "fuzz.h"
 #include "netrc.h"
+#include "record.h"
 #include "sasl.h"
 #include "spec.h"
 
@@ -47,6 +48,16 @@ static void decode(const char *text, size_t len)
     p3_buf_release(&out);
 }
 
+static void parse_record(const char *text, size_t len)
+{
+    char octets[64];
+    struct p3_record line;
+
+    p3_record_parse(text, len, &line);
+    p3_record_decode(line.uid, octets, sizeof octets);
+    p3_record_decode(line.name, octets, sizeof octets);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = size ? p3_strndup((const char *)data + 1, size - 1) : NULL;
@@ -54,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!text)
         return 0;
-    switch (data[0] & 3) {
+    switch (data[0] & 0x80 ? 4 : data[0] & 3) {
     case 0:
         parse_spec(text, NULL);
         break;
@@ -63,6 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 2:
         decode(text, size - 1);
+        break;
+    case 4:
+        parse_record(text, size - 1);
         break;
     default:
         p3_reply_challenge(text, size - 1, &found);

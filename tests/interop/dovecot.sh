@@ -260,6 +260,21 @@ make_messages()
     count=$((count))
 }
 
+# Two thousand, as different in size as mail is.
+make_many()
+{
+    mkdir many
+    awk 'BEGIN {
+        for (n = 1; n <= 2000; n++) {
+            file = sprintf("many/17676%05d.M%d.many", n, n)
+            printf "From: a@example.org\nSubject: %d\n\n", n >file
+            for (i = n % 50 * (n % 40); i >= 0; i--)
+                printf "%sline %d of %d\n", i % 7 ? "" : "..", i, n >file
+            close(file)
+        }
+    }'
+}
+
 # ---- Tokens ----
 
 base64_url()
@@ -295,11 +310,11 @@ END
 
 # ---- Accounts ----
 
-account() # USER PASSWORD [with mail]
+account() # USER PASSWORD [FOLDER of its mail]
 {
     echo "$1:{PLAIN}$2" >>users
     mkdir -p "mail/$1/Maildir/new" "mail/$1/Maildir/cur" "mail/$1/Maildir/tmp"
-    test $# -lt 3 || cp sent/* "mail/$1/Maildir/new"
+    test $# -lt 3 || cp "$3"/* "mail/$1/Maildir/new"
 }
 
 prepare()
@@ -321,17 +336,22 @@ prepare()
         sh "$srcdir/tests/make_certs.sh" certs; } || die "no certificates"
     sh "$srcdir/tests/make_certs.sh" other || die "no other certificates"
     make_messages
+    make_many
     make_tokens
-    account alice 'wonder land' with mail
-    account bob 'three "quoted\ wörds' with mail
+    account alice 'wonder land' sent
+    account bob 'three "quoted\ wörds' sent
     account carol secret
     account dora secret
+    account frank secret many
+    account grace secret many
     cat >netrc <<'END'
 machine localhost login alice password "wonder land"
 machine localhost login bob password "three \"quoted\\ wörds"
 machine localhost login carol password secret
 machine localhost login dora password secret
 machine localhost login eve password wrong
+machine localhost login frank password secret
+machine localhost login grace password secret
 END
     choose_user
     mkdir run state
@@ -583,6 +603,29 @@ downloads()
     check "nor any file" test -z "$(find mail/bob -name '1767*')"
 }
 
+# The same of so many that they are too many for a command line.
+sums_in() # FOLDER...
+{
+    find "$@" -type f -exec cksum {} + | cut -d' ' -f1,2 | sort
+}
+
+# Against what the server has, moved to cur/ or not; its line ends are LF, too.
+download_many() # USER SPEC [OPTION...]
+{
+    user=$1
+    many=$2
+    shift 2
+    sums_in "mail/$user/Maildir/new" "mail/$user/Maildir/cur" >sums-wanted
+    run 0 "${many%%:*}: dl of 2,000" dl "$many" "taken-$user" "$@"
+    check "${many%%:*}: dl of 2,000 counts them" grep -q '^2000 messages, ' out
+    sums_in "taken-$user/new" >sums
+    check "${many%%:*}: each is stored byte for byte as the server had it" \
+        cmp sums-wanted sums
+    run 1 "${many%%:*}: no mail is left" check "$many" "$@"
+    check "${many%%:*}: nor any file" \
+        test -z "$(find "mail/$user" -name '17676*')"
+}
+
 # Dovecot makes the second session wait for some 10 seconds, so it is begun
 # early and asked about late.
 begin_in_use()
@@ -627,6 +670,8 @@ program()
     logins
     deletions
     downloads
+    download_many frank "tcp:frank@localhost:$plain"
+    download_many grace "ssl:grace@localhost:$ssl" --cacert certs/ca.pem
     end_in_use
 }
 
