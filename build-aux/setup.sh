@@ -80,6 +80,11 @@ group_ci() {
     needs mandoc program mandoc
     needs man-db program man
     needs python3 program python3
+    needs "$(python_tests)" system_python test.test_poplib
+    needs python3-pip system_python pip
+    needs python3-setuptools system_python setuptools
+    needs python3-wheel system_python wheel
+    needs mypy program mypy
     # The bindings, and what else reads pop3.h or describes the ABI.
     needs luajit program luajit
     needs ruby ruby -r fiddle -e ''
@@ -90,6 +95,18 @@ group_ci() {
     needs npm program npm
     needs python3-cffi /usr/bin/python3 -c 'import cffi'
     needs abigail-tools program abidiff
+}
+
+# Packages are for the system's own Python, whichever comes first in PATH.
+system_python() {
+    /usr/bin/python3 -W ignore -c "import $1"
+}
+
+# Of the Python that Debian 12 has, where there is none yet.
+python_tests() {
+    version=$(/usr/bin/python3 -c \
+        'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+    echo "libpython${version:-3.11}-testsuite"
 }
 
 # The runtime of ASan, which clang's package only recommends.
