@@ -78,7 +78,7 @@ layer_of() {
     conn | queue | settings | gather | body | record) echo 4 ;;
     command | listing) echo 5 ;;
     sasl | gsasl | auth | login) echo 6 ;;
-    maildir | batch | stored | storing | recover | compact | plan | store | download | open) echo 7 ;;
+    maildir | batch | stored | storing | recover | compact | plan | selection | store | download | open) echo 7 ;;
     esac
 }
 
