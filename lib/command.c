@@ -124,7 +124,7 @@ static pop3_code another_message(pop3 *c, const char *what, uint64_t number)
 
 pop3_code pop3_list_one(pop3 *c, uint64_t number, pop3_size *out)
 {
-    pop3_size row;
+    pop3_size row = {0, 0};
     pop3_code rc = p3_call(c, &LIST_ONE, "%" PRIu64, number);
 
     if (!rc)
@@ -138,7 +138,7 @@ pop3_code pop3_list_one(pop3 *c, uint64_t number, pop3_size *out)
 
 pop3_code pop3_uidl_one(pop3 *c, uint64_t number, pop3_uid *out)
 {
-    pop3_uid row;
+    pop3_uid row = {0, 0, NULL};
     pop3_code rc = p3_call(c, &UIDL_ONE, "%" PRIu64, number);
 
     if (!rc)

@@ -90,9 +90,11 @@ static const struct command commands[] = {
     {"dele", cmd_dele, 2, -1, "SPEC N...", "Deletes messages.\n"},
     {"dl", cmd_dl, 2, 2, "[--keep] SPEC MAILDIR",
      "Downloads all messages into MAILDIR, deletes each from the server once\n"
-     "it is safely stored, and tells N messages, S octets. What an earlier run\n"
+     "it is safely stored, and tells N messages, S octets. What an earlier "
+     "run\n"
      "has stored is not fetched again.\n"
-     "  --keep     leaves them there; the next run with it fetches what is new\n"},
+     "  --keep     leaves them there; the next run with it fetches what is "
+     "new\n"},
     {"help", cmd_help, 0, -1, "[COMMAND...]",
      "Shows the help of those commands, or of all.\n"},
 };
