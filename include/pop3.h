@@ -919,9 +919,10 @@ pop3_code pop3_next_reply(pop3 *c, void **tag);
 
 /*
  * 1 where c died of a malformed reply, or of a line too long for one, while
- * several commands were on their way: a server that announces PIPELINING and
- * mixes up its answers. What came since the last good reply is doubtful. With
- * pop3_set_window(c, 1, 0) a new connection may do.
+ * several commands were on their way, or in whatever way behind a message of
+ * pop3_download with what looks like the next reply in it: a server that announces
+ * PIPELINING and mixes up its answers. What came since the last good reply is
+ * doubtful. With pop3_set_window(c, 1, 0) a new connection may do.
  */
 int pop3_out_of_step(const pop3 *c);
 
@@ -1005,8 +1006,10 @@ typedef enum {
     POP3_OUTCOME_NOT_STORED = 2,   /* it came, and could not be stored */
     POP3_OUTCOME_DELETED = 3,      /* marked for deletion at QUIT */
     POP3_OUTCOME_DELE_REFUSED = 4, /* stored, but DELE was refused */
-    POP3_OUTCOME_NO_UID = 5 /* not fetched: UIDL leaves it out, so nobody knows
-                               whether it was stored before */
+    POP3_OUTCOME_NO_UID = 5, /* not fetched: UIDL leaves it out, so nobody knows
+                                whether it was stored before */
+    POP3_OUTCOME_DOUBTFUL = 6 /* it came from a server that answers out of step,
+                                 and is not stored; see pop3_out_of_step */
 } pop3_outcome;
 
 /* How far a download is. The octets of all messages are LIST's: a hint. */

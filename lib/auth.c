@@ -63,27 +63,15 @@ pop3_code pop3_pass(pop3 *c, const char *password)
  * hear of. A server that goes on to accept PASS has logged him in. */
 static pop3_code pass_after_refusal(pop3 *c)
 {
-    struct p3_error why = c->error;
-    struct p3_buf status = c->status, resp_code = c->resp_code;
-    size_t text_at = c->text_at;
-    pop3_code rc;
+    struct p3_said refusal;
 
-    p3_buf_init(&c->status, 0, 0);
-    p3_buf_init(&c->resp_code, 0, 0);
-    p3_error_clear(&c->error);
-    rc = p3_await(c);
-    if (!rc) {
-        p3_buf_release(&status);
-        p3_buf_release(&resp_code);
-        return POP3_OK;
+    p3_put_aside(c, &refusal);
+    if (p3_await(c)) {
+        p3_take_back(c, &refusal);
+        return c->error.code;
     }
-    p3_buf_release(&c->status);
-    p3_buf_release(&c->resp_code);
-    c->status = status;
-    c->resp_code = resp_code;
-    c->text_at = text_at;
-    c->error = why;
-    return why.code;
+    p3_forget_said(&refusal);
+    return POP3_OK;
 }
 
 /* Both or neither. */

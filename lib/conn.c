@@ -330,6 +330,34 @@ pop3_code p3_answer(pop3 *c, const struct p3_buf *line)
     return p3_await(c);
 }
 
+void p3_put_aside(pop3 *c, struct p3_said *said)
+{
+    said->status = c->status;
+    said->resp_code = c->resp_code;
+    said->text_at = c->text_at;
+    said->error = c->error;
+    p3_buf_init(&c->status, 0, 0);
+    p3_buf_init(&c->resp_code, 0, 0);
+    c->text_at = 0;
+    p3_error_clear(&c->error);
+}
+
+void p3_forget_said(struct p3_said *said)
+{
+    p3_buf_release(&said->status);
+    p3_buf_release(&said->resp_code);
+}
+
+void p3_take_back(pop3 *c, struct p3_said *said)
+{
+    p3_buf_release(&c->status);
+    p3_buf_release(&c->resp_code);
+    c->status = said->status;
+    c->resp_code = said->resp_code;
+    c->text_at = said->text_at;
+    c->error = said->error;
+}
+
 /* ---- Dialogues --------------------------------------------------------- */
 
 pop3_code p3_send_raw(pop3 *c, const char *line)

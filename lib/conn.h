@@ -151,6 +151,18 @@ pop3_code p3_die(pop3 *c);
 /* pop3_close, which forgets the error, but with the error kept: its code. */
 pop3_code p3_close_keeping_error(pop3 *c);
 
+/* The last reply and its error, put aside while others are read of which the
+ * caller is not to hear. It is to be taken back, or forgotten. */
+struct p3_said {
+    struct p3_buf status, resp_code;
+    size_t text_at;
+    struct p3_error error;
+};
+
+void p3_put_aside(pop3 *c, struct p3_said *said);
+void p3_take_back(pop3 *c, struct p3_said *said);
+void p3_forget_said(struct p3_said *said);
+
 /* Nothing is left of the last reply: what is, is skipped, and what came behind
  * it kills c. */
 pop3_code p3_settle(pop3 *c);

@@ -288,40 +288,40 @@ static void believe(struct download *d)
     d->c->error = before;
 }
 
-/* A line of a body that begins as a reply does: so much of "+OK" was found at the
- * start of the line that is being looked at. */
+/* Whether a line of a body begins as a reply does. word: what it has still to go
+ * on with; NULL: it does not. */
 struct search {
-    size_t at;
+    const char *word;
+    int at_start; /* of a line */
     int found;
 };
-
-enum { WHOLE = 3, ELSEWHERE = 4 }; /* all of it; in the middle of a line */
 
 static void look_for_status(struct search *s, const char *data, size_t length)
 {
     const char *end = data + length;
-    const char *lf;
 
-    for (;;) {
-        while (data < end && s->at < WHOLE && *data == "+OK"[s->at]) {
+    while (data < end) {
+        if (s->at_start)
+            s->word = *data == '-' ? "-ERR" : "+OK";
+        s->at_start = 0;
+        if (s->word && *s->word && *data == *s->word) {
             data++;
-            s->at++;
+            s->found |= !*++s->word;
+            continue;
         }
-        s->found |= s->at == WHOLE;
-        if (data == end)
+        s->word = NULL;
+        data = memchr(data, '\n', (size_t)(end - data));
+        if (!data)
             return;
-        lf = memchr(data, '\n', (size_t)(end - data));
-        s->at = lf ? 0 : ELSEWHERE;
-        if (!lf)
-            return;
-        data = lf + 1;
+        data++;
+        s->at_start = 1;
     }
 }
 
 /* Writes the current body; *failed: what could not be stored. */
 static pop3_code pour(struct download *d, int *failed)
 {
-    struct search status = {.at = 0};
+    struct search status = {.at_start = 1};
     const char *data;
     size_t length;
     pop3_code rc = p3_next_slice(d->c, &data, &length);
@@ -448,29 +448,47 @@ static pop3_code transfer(struct download *d)
 
 /* ---- All of it --------------------------------------------------------- */
 
+static void forget_doubtful(struct download *d)
+{
+    size_t i;
+
+    for (i = 0; i < d->store.count; i++)
+        p3_tell(&d->messages, &d->messages.entries[d->waiting[i]],
+                POP3_OUTCOME_DOUBTFUL);
+    p3_store_clear(&d->store);
+}
+
 /* What has come whole when the link is lost is kept all the same; but for a last
  * message that the next reply may have begun within. */
 static void save(struct download *d)
 {
-    if (!d->doubtful && !d->mixed)
+    int mixed = d->held && d->mixed;
+
+    if (!d->doubtful && !mixed)
         believe(d);
     p3_store_drop(&d->store);
     if (d->doubtful)
-        p3_store_clear(&d->store);
+        forget_doubtful(d);
     else
         commit(d);
+    if (d->held)
+        p3_tell(&d->messages, &d->messages.entries[d->holds],
+                POP3_OUTCOME_DOUBTFUL);
+    d->c->out_of_step |= mixed;
 }
 
-/* Nothing is left on its way, whatever ended it. */
+/* Nothing is left on its way, whatever ended it: of that the caller hears. */
 static void drain(struct download *d)
 {
-    struct p3_error why = d->c->error;
+    struct p3_said said;
 
     p3_drop_unsent(d->c);
+    if (!d->c->outstanding)
+        return;
+    p3_put_aside(d->c, &said);
     while (d->c->outstanding)
         pop3_next_reply(d->c, NULL);
-    if (why.code && d->c->state != POP3_STATE_DEAD)
-        d->c->error = why;
+    p3_take_back(d->c, &said);
 }
 
 static pop3_code outcome(struct download *d, pop3_code rc)

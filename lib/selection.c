@@ -137,6 +137,16 @@ static int wants_uids(const struct p3_selection *s)
            s->plan->target == P3_TARGET_SINK;
 }
 
+/* A hundred octets for each of a million messages; RFC 1939 has 70. */
+enum { UIDS_LIMIT = 100 << 20 };
+
+static pop3_code too_many_uids(pop3 *c)
+{
+    return p3_kill(c, POP3_ERROR_TOO_LONG,
+                   "UIDL: unique-ids of more than %d octets in all",
+                   UIDS_LIMIT);
+}
+
 /* The text of a unique-id is kept only as long as it may be written. */
 static pop3_code remember_uid(struct p3_selection *s, struct p3_entry *e,
                               const pop3_uid *row)
@@ -144,6 +154,8 @@ static pop3_code remember_uid(struct p3_selection *s, struct p3_entry *e,
     if (!wants_uids(s) ||
         (e->what == P3_KNOWN && !s->plan->deletes && !s->plan->select))
         return POP3_OK;
+    if (s->uids.len + row->length >= UIDS_LIMIT)
+        return too_many_uids(s->c);
     e->uid_at = (uint32_t)s->uids.len;
     if (!p3_buf_reserve(&s->uids, row->length + 1))
         return p3_error_memory(&s->c->error);
@@ -161,8 +173,7 @@ static pop3_code take_uid(pop3 *c, struct p3_text line, void *arg)
     pop3_uid row;
 
     (void)c;
-    if (!p3_reply_uid(line, &row) || !row.number ||
-        row.length > P3_LONGEST_UID || s->uids.len > UINT32_MAX)
+    if (!p3_reply_uid(line, &row) || !row.number || row.length > P3_LONGEST_UID)
         return POP3_ERROR_MALFORMED;
     e = find_entry(s, row.number);
     if (!e || e->what != P3_UNKNOWN) {

@@ -164,6 +164,7 @@ static const char letters[] = {
     [POP3_OUTCOME_STORED] = 's',       [POP3_OUTCOME_REFUSED] = 'r',
     [POP3_OUTCOME_NOT_STORED] = 'n',   [POP3_OUTCOME_DELETED] = 'd',
     [POP3_OUTCOME_DELE_REFUSED] = 'x', [POP3_OUTCOME_NO_UID] = 'u',
+    [POP3_OUTCOME_DOUBTFUL] = 'm',
 };
 
 static void note_event(char what, uint64_t number)
@@ -808,6 +809,21 @@ START_TEST(where_uidl_is_refused_for_now_it_is_tried_later)
 }
 END_TEST
 
+/* UIDL's answer is read, too, but it is not what the caller asks about. */
+START_TEST(what_list_is_refused_with_is_what_is_told)
+{
+    piped = _i;
+    begin_session();
+    says(later);
+    if (piped)
+        says_uidl(2);
+    ck_assert_int_eq(download(), POP3_ERROR_PROTO);
+    ck_assert_int_eq(pop3_resp(c), POP3_RESP_SYS_TEMP);
+    ck_assert_str_eq(pop3_reply(c, NULL), "-ERR [SYS/TEMP] try again");
+    check_usable();
+}
+END_TEST
+
 START_TEST(where_nothing_depends_on_uidl_its_refusal_is_nothing)
 {
     piped = _i;
@@ -1423,7 +1439,7 @@ START_TEST(nothing_doubtful_is_stored_or_deleted)
     ck_assert_int_eq(download(), POP3_ERROR_MALFORMED);
     ck_assert_int_eq(pop3_out_of_step(c), 1);
     ck_assert_str_eq(result(), "");
-    ck_assert_str_eq(events, "");
+    ck_assert_str_eq(events, "m1 ");
     ck_assert_str_eq(asked("DELE"), "");
     check_stored("");
     piped = 0;
@@ -1483,11 +1499,30 @@ START_TEST(where_the_link_is_cut_a_message_with_a_reply_in_it_is_not_believed)
     says_message(piped ? 3 : 2); /* the second, with the third's reply in it */
     peer_closes();
     ck_assert_int_eq(download(), POP3_ERROR_CLOSED);
-    ck_assert_str_eq(events, piped ? "s1 " : "s1 s2 ");
+    ck_assert_str_eq(events, piped ? "s1 m2 " : "s1 s2 ");
     check_stored(piped ? " 1" : " 1 2");
     piped = 0;
     check_next_run_fetches(3, _i ? " 2 3" : " 3");
     check_stored(" 1 2 3");
+}
+END_TEST
+
+/* The reply that begins within a message may be a refusal, and the link's end a
+ * wait that is over. */
+START_TEST(a_refusal_within_a_message_casts_doubt_on_it)
+{
+    piped = 1;
+    open_record();
+    delete_all();
+    begin_session();
+    says_list(2);
+    says_uidl(2);
+    says("+OK\r\nSubject: 1\r\n\r\n-ERR [SYS/TEMP] not now\r\n.\r\n");
+    ck_assert_int_eq(download(), POP3_ERROR_TIMEOUT);
+    ck_assert_int_eq(pop3_out_of_step(c), 1);
+    ck_assert_str_eq(events, "m1 ");
+    ck_assert_str_eq(asked("DELE"), "");
+    check_stored("");
 }
 END_TEST
 
@@ -2017,6 +2052,7 @@ static void add_refusals(Suite *suite)
     tcase_add_loop_test(t, where_list_is_refused_nothing_happens, 0, 2);
     tcase_add_loop_test(t, without_uidl_nobody_knows_what_is_new, 0, 4);
     tcase_add_loop_test(t, without_uidl_all_can_be_fetched_and_deleted, 0, 2);
+    tcase_add_loop_test(t, what_list_is_refused_with_is_what_is_told, 0, 2);
     tcase_add_loop_test(t, where_uidl_is_refused_for_now_it_is_tried_later, 0,
                         2);
     tcase_add_loop_test(t, where_nothing_depends_on_uidl_its_refusal_is_nothing,
@@ -2084,6 +2120,7 @@ static void add_doubts(Suite *suite)
     tcase_add_test(t, what_is_doubtful_is_never_synced);
     tcase_add_loop_test(t, where_the_link_is_cut_what_has_come_whole_is_kept, 0,
                         2);
+    tcase_add_test(t, a_refusal_within_a_message_casts_doubt_on_it);
     tcase_add_loop_test(
         t, where_the_link_is_cut_a_message_with_a_reply_in_it_is_not_believed,
         0, 2);

@@ -1002,6 +1002,33 @@ part_signals()
         fetched $((60 - kept)) "SIG${signal%:*}: and fetches what is missing"
         is_whole once "SIG${signal%:*}: and has each message once" In
     done
+    deaf_reader
+}
+
+# Nobody reads what is written, so that the program waits there.
+deaf_reader()
+{
+    rm -rf In
+    serve --user demo:harbour: --synthetic 3000:300
+    mkfifo fifo
+    exec 9<>fifo
+    "$pop3" dl --json "$tcp" In >fifo 2>err </dev/null 9<&- &
+    pid=$!
+    tries=0
+    while test "$(files_in In/new 2>/dev/null)" -lt 1 -a $tries -lt 100; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    sleep 0.5
+    began=$(milliseconds)
+    kill -TERM $pid
+    st=0
+    wait $pid 2>/dev/null || st=$?
+    took=$(($(milliseconds) - began))
+    exec 9<&-
+    rm -f fifo
+    check "SIGTERM ends it where nobody reads its output, too, $took ms" \
+        test $st -eq 143 -a $took -le 2100
 }
 
 # ---- memory: it does not grow with the mail -----------------------------------------------
@@ -1078,6 +1105,8 @@ part_progress()
             check "-q shows none at a terminal" test ! -s out
         else
             check "at a terminal there is" grep -q "$(printf '\r')." out
+            check "and it goes before the result comes" \
+                grep -qF "$(printf '\r\033[K60 messages')" out
             check "and what is left to see is the result" test \
                 "$(seen out)" = "$(printf '60 messages, %s octets' \
                     "$(sed -n 's/.*60 messages, \([0-9]*\) octets.*/\1/p' \

@@ -27,11 +27,14 @@ struct download {
 
 /* ---- What is told while it goes on ------------------------------------- */
 
-static void show_event(struct session *s, const pop3_message *m,
+static void show_event(struct download *d, const pop3_message *m,
                        const char *outcome)
 {
+    struct session *s = d->s;
+
     if (!s->o->json || s->o->quiet)
         return;
+    progress_clear(&d->progress);
     show_json_begin(s->out);
     show_json_number(s->out, "number", m->number);
     show_json_number(s->out, "octets", m->octets);
@@ -68,11 +71,13 @@ static void take_outcome(void *arg, const pop3_message *m, pop3_outcome outcome)
         [POP3_OUTCOME_DELETED] = "deleted",
         [POP3_OUTCOME_DELE_REFUSED] = "not deleted",
         [POP3_OUTCOME_NO_UID] = "not fetched",
+        [POP3_OUTCOME_DOUBTFUL] = "doubtful",
     };
     struct download *d = arg;
 
-    show_event(d->s, m, names[outcome]);
-    if (outcome != POP3_OUTCOME_STORED && outcome != POP3_OUTCOME_DELETED)
+    show_event(d, m, names[outcome]);
+    if (outcome != POP3_OUTCOME_STORED && outcome != POP3_OUTCOME_DELETED &&
+        outcome != POP3_OUTCOME_DOUBTFUL)
         tell_failure(d, m, outcome);
 }
 
@@ -134,7 +139,7 @@ static pop3_code run_plan(struct download *d)
     signals_let_go();
     d->stored_so_far.messages += result.messages;
     d->stored_so_far.octets += result.octets;
-    if (result.skipped) {
+    if (result.skipped && !pop3_out_of_step(d->s->c)) {
         show_error("LIST and UIDL", "skipped what does not parse, lines: %llu",
                    (unsigned long long)result.skipped);
         session_note(d->s, STATUS_PROTOCOL);

@@ -91,7 +91,9 @@ void progress_show(struct progress *p, const pop3_progress *at)
 
 void progress_clear(struct progress *p)
 {
-    if (p->shown)
-        fputs("\r\033[K", stderr);
+    if (!p->shown)
+        return;
+    fputs("\r\033[K", stderr);
+    fflush(stderr);
     p->shown = 0;
 }

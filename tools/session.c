@@ -256,14 +256,16 @@ static int open_mailbox(struct session *s)
 
     if (pop3_spec_user(s->c, s->spec, entry, &user))
         return failed(s, STAGE_SETUP, s->o->args[ARG_SPEC]);
-    if (check_user(s, user) || (s->ready && s->ready(s, user)))
+    if (check_user(s, user))
         return -1;
     password = find_password(s, entry, user);
     if (!password) {
         session_end(s, STATUS_NO_LOGIN);
         return -1;
     }
-    rc = connect_to(s);
+    rc = s->ready ? s->ready(s, user) : 0;
+    if (!rc)
+        rc = connect_to(s);
     if (!rc)
         rc = log_in(s, user, password);
     secret_free(password);

@@ -12,12 +12,15 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-/* The contract says two seconds in all; the second one is for cleaning up. */
-enum { GRACE_SECONDS = 1 };
+/* The contract says two seconds in all; the rest of the second one is for
+ * cleaning up. */
+enum { GRACE_SECONDS = 1, CLEANUP_US = 800000 };
 
 static volatile sig_atomic_t caught;
+static volatile sig_atomic_t cut;
 static volatile sig_atomic_t held_fd = -1;
 
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
@@ -32,13 +35,28 @@ static void on_end(int signal_number)
     alarm(GRACE_SECONDS);
 }
 
-/* Every wait of the library ends, and it cleans up as after any lost link. */
+static void die_of(int signal_number)
+{
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+/*
+ * Every wait of the library ends, and it cleans up as after any lost link. What
+ * has not ended a moment later hangs elsewhere, as where nobody reads what is
+ * written: nothing can be half-stored by dying there.
+ */
 static void on_alarm(int signal_number)
 {
+    static const struct itimerval soon = {.it_value = {.tv_usec = CLEANUP_US}};
     int saved = errno;
 
     (void)signal_number;
+    if (cut)
+        die_of(caught);
+    cut = 1;
     shutdown(held_fd, SHUT_RDWR);
+    setitimer(ITIMER_REAL, &soon, NULL);
     errno = saved;
 }
 
