@@ -274,12 +274,13 @@ static void report_progress(struct download *d)
 static void believe(struct download *d)
 {
     struct p3_error before = d->c->error;
-    struct p3_entry *e = &d->messages.entries[d->holds];
+    struct p3_entry *e;
     pop3_message m;
 
     if (!d->held)
         return;
     d->held = 0;
+    e = &d->messages.entries[d->holds];
     m = p3_message_of(&d->messages, e);
     if (p3_store_end(&d->store, &m))
         not_stored(d, e);
