@@ -4,9 +4,10 @@
 #
 # Owns the server, popd, that each language's example and exercise run against
 # (bindings/LANGUAGE/check.* and test.*), and what comes of them: every example
-# prints the same, also where the server says NUL within a line; what is deleted
-# is gone, and what a session without QUIT deleted is not. Then threads that call
-# through ctypes. A language that is not installed is left out; 77 if all are.
+# prints the same, also where the server says NUL or octets beyond ASCII; what is
+# deleted is gone, and what a session without QUIT deleted is not. Then threads
+# that call through ctypes. A language that is not installed is left out; 77 if
+# all are.
 #
 # Node.js needs koffi: where NODE_PATH says, or in BUILDDIR/tests/npm, where
 # POP3_NPM=yes has npm put it; nothing is fetched without that.
@@ -155,7 +156,7 @@ write_messages()
 {
     mkdir messages
     {
-        printf 'From: a@example.org\r\nSubject: One, to begin with\r\n'
+        printf 'From: a@example.org\r\nSubject:  One, \303\251 and \351 \r\n'
         printf 'X-Nul: a\000b\r\n\r\n.dot\r\n..two\r\n.\r\ncaf\351\r\n\r\n'
         awk 'BEGIN {
             for (i = 0; i < 4000; i++)
@@ -179,7 +180,7 @@ write_expected()
         name=${message#messages/}
         echo "${name%.*} $(octets_of "$message") $name"
     done
-    echo 'Subject: One, to begin with'
+    printf 'Subject:  One, \303\251 and \351 \n'
 }
 
 start_popd() # ACCOUNT...: with those messages in each
@@ -198,7 +199,7 @@ start_popd() # ACCOUNT...: with those messages in each
     ssl=$(sed -n 's/^ssl //p' ports)
 }
 
-# A server that says NUL within a unique-id and a line.
+# A server that says NUL and octets beyond ASCII within a unique-id and a line.
 start_scriptd()
 {
     cat >script <<'END'
@@ -213,7 +214,7 @@ C: STAT
 S: +OK 1 10
 C: UIDL
 S: +OK
-S: 1 a\0b
+S: 1 a\0b\xe9
 S: .
 C: LIST
 S: +OK
@@ -221,7 +222,8 @@ S: 1 10
 S: .
 C: TOP 1 0
 S: +OK
-S: Subject: c\0d
+S: SUBJECT:c\0d\xc3\xa9\xff
+S: Subject: another
 S:
 S: .
 C: QUIT
@@ -231,7 +233,10 @@ END
     "$SCRIPTD" --port-file port --lifetime 60 script 2>scriptd.err &
     servers="$servers $!"
     wait_for_line port plain || fail 'scriptd does not start'
-    printf '1 messages, 10 octets\n1 10 a\000b\nSubject: c\000d\n' >nul.expected
+    {
+        printf '1 messages, 10 octets\n1 10 a\000b\351\n'
+        printf 'SUBJECT:c\000d\303\251\377\n'
+    } >nul.expected
 }
 
 # ---- What is to be seen ---------------------------------------------------
@@ -268,7 +273,7 @@ exercise() # LANGUAGE
     check "$1: the example, with no mail" \
         prints empty.expected run "$1" check 127.0.0.1 "$plain" empty
     start_scriptd
-    check "$1: the example, with NUL in a unique-id and a line" \
+    check "$1: the example, with odd octets in a unique-id and a line" \
         prints nul.expected \
         run "$1" check 127.0.0.1 "$(sed 's/.* //' port)" demo
     if test "$1" = python; then return; fi # has tests of its own

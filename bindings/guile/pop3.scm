@@ -78,7 +78,11 @@
 
 ;;; The connection, freed with its record.
 
-(define-record-type <pop3> (make-pop3 handle) pop3? (handle pop3-handle))
+(define-record-type <pop3>
+  (make-pop3 handle begun)
+  pop3?
+  (handle pop3-handle)
+  (begun messages-begun set-messages-begun!))
 
 ;; A procedure that calls the function of that name on a connection's handle.
 (define (method name . arguments)
@@ -100,7 +104,7 @@
 (define* (pop3-connect host #:optional (port 0) #:key tls? ca-file server-name
                        timeout-ms)
   (let* ((handle (new))
-         (c (make-pop3 handle)))
+         (c (make-pop3 handle 0)))
     (set-pointer-finalizer! handle free)
     (when timeout-ms (set-timeout handle timeout-ms))
     (when ca-file (set-ca-file c (in ca-file)))
@@ -119,7 +123,10 @@
 
 (define pop3-login
   (let ((login (method "pop3_login" '* '*)))
-    (lambda (c user password) (login c (in user) (in password)))))
+    (lambda (c user password)
+      (when (string-index (string-append user password) #\nul)
+        (error "NUL in a login"))
+      (login c (in user) (in password)))))
 
 ;; Two values: messages, octets.
 (define pop3-stat
@@ -163,6 +170,12 @@
              (let ((i (/ at word)))
                (text (pointer-of rows (+ i 1)) (word-of rows i))))))
 
+;; Numbers that C cannot have are refused.
+(define (whole number)
+  (unless (and (exact-integer? number) (< -1 number (expt 2 64)))
+    (error "not a whole number of 64 bits:" number))
+  number)
+
 (define retr-begin (method "pop3_retr_begin" uint64))
 (define top-begin (method "pop3_top_begin" uint64 uint64))
 (define next-slice (method "pop3_next_slice" '* '*))
@@ -171,10 +184,16 @@
 ;; Calls proc with each piece that next finds, and with what proc gave last;
 ;; returns what it gave at the end. lines: #f for RETR, else for TOP.
 (define (fold next proc seed c number lines)
+  (whole number)
+  (when lines (whole lines))
+  (set-messages-begun! c (1+ (messages-begun c)))
   (if lines (top-begin c number lines) (retr-begin c number))
-  (let* ((memory (words 3))
+  (let* ((begun (messages-begun c))
+         (memory (words 3))
          (at (bytevector->pointer memory)))
     (let loop ((result seed))
+      (unless (= begun (messages-begun c))
+        (error "another message was begun"))
       (next c at)
       (if (null-pointer? (pointer-of memory 0))
           result
@@ -203,7 +222,9 @@
 ;; The whole message.
 (define (pop3-retr c number) (pop3-top c number #f))
 
-(define pop3-dele (method "pop3_dele" uint64))
+(define pop3-dele
+  (let ((dele (method "pop3_dele" uint64)))
+    (lambda (c number) (dele c (whole number)))))
 
 ;; Ends the session; only now the server deletes.
 (define pop3-quit (method "pop3_quit"))

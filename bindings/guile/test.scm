@@ -24,6 +24,12 @@
       (raise-exception e))
     e))
 
+;; A body must fail before the library is asked.
+(define-syntax-rule (refused body ...)
+  (let ((e (with-exception-handler identity (lambda () body ... #f)
+             #:unwind? #t)))
+    (assert (and e (not (pop3-error? e))))))
+
 (define (plain c wire)
   (let ((e (fails "PROTO" (pop3-login c user "wrong"))))
     (assert (= (pop3-error-code e) 1))
@@ -45,6 +51,15 @@
     (assert (string=? (bytevector->string (pop3-top c 1 0) charset)
                       (string-take text header))))
   (assert (= 3 (pop3-stat c)))
+
+  (for-each (lambda (n)
+              (refused (pop3-dele c n))
+              (refused (pop3-retr c n))
+              (refused (pop3-top c 1 n)))
+            (list -1 1.5 (+ 2 (expt 2 64)) "2"))
+  (refused (pop3-login c user (string-append password "\x00;x")))
+  (refused (pop3-fold-chunks (lambda _ (pop3-fold-chunks (const #f) #f c 1))
+                             #f c 1))
 
   (pop3-dele c 2)
   (fails "PROTO" (pop3-dele c 2))

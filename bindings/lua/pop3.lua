@@ -53,12 +53,7 @@ end
 local Connection = {}
 Connection.__index = Connection
 
--- Connects. options: tls, ca_file, server_name, timeout_ms.
-local function connect(host, port, options)
-    local o = options or {}
-    local handle = lib.pop3_new()
-    assert(handle ~= nil, "out of memory")
-    ffi.gc(handle, lib.pop3_free)
+local function open(handle, host, port, o)
     if o.timeout_ms then lib.pop3_set_timeout(handle, o.timeout_ms) end
     if o.ca_file then check(handle, lib.pop3_set_ca_file(handle, o.ca_file)) end
     if o.server_name then
@@ -66,10 +61,30 @@ local function connect(host, port, options)
     end
     local dial = o.tls and lib.pop3_connect_ssl or lib.pop3_connect
     check(handle, dial(handle, host, port or 0))
-    return setmetatable({ handle = handle }, Connection)
+end
+
+-- Connects. options: tls, ca_file, server_name, timeout_ms.
+local function connect(host, port, options)
+    local handle = lib.pop3_new()
+    assert(handle ~= nil, "out of memory")
+    local ok, e = pcall(open, handle, host, port, options or {})
+    if not ok then -- at once: the collector does not know how much it holds
+        lib.pop3_free(handle)
+        error(e, 0)
+    end
+    ffi.gc(handle, lib.pop3_free)
+    return setmetatable({ handle = handle, begun = 0 }, Connection)
+end
+
+-- Numbers that C would cut to others are refused.
+local function whole(number)
+    local n = tonumber(number)
+    if n and n >= 0 and n < 2^53 and n % 1 == 0 then return n end
+    error("not a whole number: " .. tostring(number), 0)
 end
 
 function Connection:login(user, password)
+    assert(not (user .. password):find("\0", 1, true), "NUL in a login")
     check(self.handle, lib.pop3_login(self.handle, user, password))
 end
 
@@ -105,18 +120,26 @@ function Connection:uidl()
                     function(row) return ffi.string(row.uid, row.length) end)
 end
 
--- RETR, or with a count of lines TOP.
+-- RETR, or with a count of lines TOP. Returns what says for each piece whether
+-- it is still this message that comes.
 local function begin(self, number, lines)
+    number, lines = whole(number), lines and whole(lines)
+    self.begun = self.begun + 1
+    local begun = self.begun
     check(self.handle, lines and lib.pop3_top_begin(self.handle, number, lines)
                              or lib.pop3_retr_begin(self.handle, number))
+    return function()
+        if begun ~= self.begun then error("another message was begun", 0) end
+    end
 end
 
 -- for chunk in c:chunks(number [, lines]) do: the message as it is on the wire,
 -- in pieces cut anywhere. What is not read of it, the next command skips.
 function Connection:chunks(number, lines)
-    begin(self, number, lines)
+    local check_turn = begin(self, number, lines)
     local data, n = ffi.new "const char *[1]", length()
     return function()
+        check_turn()
         check(self.handle, lib.pop3_next_slice(self.handle, data, n))
         if data[0] ~= nil then return ffi.string(data[0], n[0]) end
     end
@@ -124,9 +147,10 @@ end
 
 -- for line in c:lines(number [, lines]) do: without their ends.
 function Connection:lines(number, lines)
-    begin(self, number, lines)
+    local check_turn = begin(self, number, lines)
     local line = ffi.new "pop3_line"
     return function()
+        check_turn()
         check(self.handle, lib.pop3_next_line(self.handle, line))
         if line.text ~= nil then return ffi.string(line.text, line.length) end
     end
@@ -145,7 +169,7 @@ function Connection:top(number, lines)
 end
 
 function Connection:dele(number)
-    check(self.handle, lib.pop3_dele(self.handle, number))
+    check(self.handle, lib.pop3_dele(self.handle, whole(number)))
 end
 
 -- Ends the session; only now the server deletes.

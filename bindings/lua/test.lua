@@ -32,6 +32,21 @@ assert(table.concat(lines) == wire)
 for _ in c:chunks(1) do break end
 assert(c:top(1, 0) == wire:match "^.-\r\n\r\n" and c:stat() == 3)
 
+-- Calls that must fail before the library is asked.
+local function refused(text, ...)
+    local ok, e = pcall(...)
+    assert(not ok and tostring(e):find(text, 1, true), e)
+end
+for _, n in ipairs { -1, 1.5, 2^64 + 2, "two" } do
+    refused("whole", c.dele, c, n)
+    refused("whole", c.lines, c, n)
+    refused("whole", c.top, c, 1, n)
+end
+refused("NUL", c.login, c, user, password .. "\0x")
+local first = c:chunks(1)
+c:chunks(1)()
+refused("another", first)
+
 c:dele(2)
 fails("PROTO", c.dele, c, 2)
 c:quit()

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The password is $POP3_PASSWORD. Run: node check.js localhost 110 me
+// Octets go out as they came.
 'use strict';
 const { Connection } = require('./pop3.js');
 
@@ -15,11 +16,11 @@ try {
 
   const uids = c.uidl();
   for (const [number, octets] of c.list())
-    console.log(`${number} ${octets} ${uids.get(number)}`);
+    process.stdout.write(`${number} ${octets} ${uids.get(number)}\n`, 'latin1');
 
   for (const line of messages ? c.lines(1, 0) : []) {
     if (!/^Subject:/i.test(line)) continue;
-    console.log(String(line));
+    process.stdout.write(Buffer.concat([line, Buffer.from('\n')]));
     break;
   }
   c.quit();

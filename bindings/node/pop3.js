@@ -75,21 +75,37 @@ class Pop3Error extends Error {
   }
 }
 
+// Numbers that C would cut to others are refused.
+function whole(number) {
+  if (['number', 'bigint'].includes(typeof number) && number >= 0 &&
+      Number.isSafeInteger(Number(number)))
+    return number;
+  throw new RangeError(`not a whole number: ${String(number)}`);
+}
+
 // Frees the handles of connections that nobody holds any more.
 const lost = new FinalizationRegistry((handle) => C.pop3_free(handle));
 
 class Connection {
+  #begun = 0; // messages
+
   // options: tls, caFile, serverName, timeoutMs
   constructor(host, port = 0, options = {}) {
     const { tls, caFile, serverName, timeoutMs } = options;
     this.handle = C.pop3_new();
     if (!this.handle) throw new Error('out of memory');
+    try {
+      if (timeoutMs !== undefined) C.pop3_set_timeout(this.handle, timeoutMs);
+      if (caFile) this.#check(C.pop3_set_ca_file(this.handle, caFile));
+      if (serverName)
+        this.#check(C.pop3_set_server_name(this.handle, serverName));
+      const dial = tls ? C.pop3_connect_ssl : C.pop3_connect;
+      this.#check(dial(this.handle, host, port));
+    } catch (e) { // at once: the collector does not know how much it holds
+      C.pop3_free(this.handle);
+      throw e;
+    }
     lost.register(this, this.handle);
-    if (timeoutMs !== undefined) C.pop3_set_timeout(this.handle, timeoutMs);
-    if (caFile) this.#check(C.pop3_set_ca_file(this.handle, caFile));
-    if (serverName) this.#check(C.pop3_set_server_name(this.handle, serverName));
-    const dial = tls ? C.pop3_connect_ssl : C.pop3_connect;
-    this.#check(dial(this.handle, host, port));
   }
 
   #check(code) {
@@ -97,6 +113,8 @@ class Connection {
   }
 
   login(user, password) {
+    if (`${user}${password}`.includes('\0'))
+      throw new RangeError('NUL in a login');
     this.#check(C.pop3_login(this.handle, user, password));
   }
 
@@ -132,16 +150,26 @@ class Connection {
       (row) => bytes(row.uid, row.length).toString('latin1'));
   }
 
+  // Begins a message; which of this connection it is, for #checkTurn.
   #start(number, lines) {
+    whole(number);
+    if (lines !== undefined) whole(lines);
+    this.#begun++;
     this.#check(lines === undefined ? C.pop3_retr_begin(this.handle, number)
       : C.pop3_top_begin(this.handle, number, lines));
+    return this.#begun;
+  }
+
+  #checkTurn(begun) {
+    if (begun !== this.#begun) throw new Error('another message was begun');
   }
 
   // The message in pieces, cut anywhere; with lines: only what TOP gives. What
   // is not read of it, the next command skips.
   *chunks(number, lines) {
-    this.#start(number, lines);
+    const begun = this.#start(number, lines);
     for (const data = [null], length = [0]; ;) {
+      this.#checkTurn(begun);
       this.#check(C.pop3_next_slice(this.handle, data, length));
       if (!data[0]) return;
       yield bytes(data[0], length[0]);
@@ -150,8 +178,9 @@ class Connection {
 
   // The message line by line, without their ends.
   *lines(number, lines) {
-    this.#start(number, lines);
+    const begun = this.#start(number, lines);
     for (const line = {}; ;) {
+      this.#checkTurn(begun);
       this.#check(C.pop3_next_line(this.handle, line));
       if (!line.text) return;
       yield bytes(line.text, line.length);
@@ -169,7 +198,7 @@ class Connection {
   }
 
   dele(number) {
-    this.#check(C.pop3_dele(this.handle, number));
+    this.#check(C.pop3_dele(this.handle, whole(number)));
   }
 
   // Ends the session; only now the server deletes.

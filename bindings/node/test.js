@@ -40,6 +40,17 @@ function exercise() {
   assert(c.top(1, 0).equals(wire.subarray(0, wire.indexOf('\r\n\r\n') + 4)));
   assert.equal(c.stat().messages, 3);
 
+  for (const n of [-1, 1.5, 2 ** 64 + 2, '2', -1n]) {
+    assert.throws(() => c.dele(n), RangeError);
+    assert.throws(() => c.retr(n), RangeError);
+    assert.throws(() => c.top(1, n), RangeError);
+  }
+  assert.throws(() => c.login(user, `${password}\0x`), RangeError);
+  const first = c.chunks(1);
+  first.next();
+  c.chunks(1).next();
+  assert.throws(() => first.next(), /another message/);
+
   c.dele(2);
   fails('PROTO', () => c.dele(2));
   c.quit();

@@ -8,7 +8,7 @@
 package Pop3;
 use v5.20;
 use warnings;
-use Carp qw(shortmess);
+use Carp qw(croak shortmess);
 use FFI::Platypus 2.00;
 use FFI::Platypus::Buffer qw(buffer_to_scalar);
 
@@ -88,9 +88,19 @@ sub connect {
 }
 
 sub DESTROY { pop3_free($_[0]{handle}) }
+sub CLONE_SKIP { 1 }    # a new thread gets no copy, which it would free too
+
+# Numbers that C would cut to others are refused.
+sub _whole {
+    for (map { $_ // 'undef' } @_) {
+        /\A[0-9]{1,19}\z/ or croak "not a whole number: $_";
+    }
+    return @_;
+}
 
 sub login {
     my ($self, $user, $password) = @_;
+    croak 'NUL in a login' if "$user$password" =~ /\0/;
     $self->_check(pop3_login($self->{handle}, $user, $password));
 }
 
@@ -132,11 +142,18 @@ sub uidl {
     return @pairs;
 }
 
+# Begins a message; what says for each piece whether it is still this one that
+# comes.
 sub _start {
     my ($self, $number, $lines) = @_;
+    _whole($number, $lines // ());
+    my $begun = ++$self->{begun};
     $self->_check(defined $lines
         ? pop3_top_begin($self->{handle}, $number, $lines)
         : pop3_retr_begin($self->{handle}, $number));
+    return sub {
+        $begun == $self->{begun} or croak 'another message was begun';
+    };
 }
 
 # my $next = $c->chunks($number); while (defined(my $chunk = $next->())) {...}
@@ -144,8 +161,9 @@ sub _start {
 # not read of it, the next command skips.
 sub chunks {
     my ($self, @what) = @_;
-    $self->_start(@what);
+    my $check_turn = $self->_start(@what);
     return sub {
+        $check_turn->();
         $self->_check(
             pop3_next_slice($self->{handle}, \my $data, \my $length));
         return defined $data ? buffer_to_scalar($data, $length) : undef;
@@ -155,8 +173,9 @@ sub chunks {
 # The same with lines, without their ends.
 sub lines {
     my ($self, @what) = @_;
-    $self->_start(@what);
+    my $check_turn = $self->_start(@what);
     return sub {
+        $check_turn->();
         $self->_check(pop3_next_line($self->{handle}, \my @line));
         my ($text, $length) = @line;
         return defined $text ? buffer_to_scalar($text, $length // 0) : undef;
@@ -180,7 +199,7 @@ sub top {
 
 sub dele {
     my ($self, $number) = @_;
-    $self->_check(pop3_dele($self->{handle}, $number));
+    $self->_check(pop3_dele($self->{handle}, _whole($number)));
 }
 
 # Ends the session; only now the server deletes.

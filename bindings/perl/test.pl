@@ -29,6 +29,13 @@ sub fails(&$) {
     return $e;
 }
 
+# A block that must fail before the library is asked.
+sub refused(&$) {
+    my ($block, $text) = @_;
+    die "not refused: $text" if eval { $block->(); 1 };
+    die $@ unless $@ =~ $text;
+}
+
 my $c = Pop3->connect($host, $port, timeout_ms => 10_000);
 my $e = fails { $c->login($user, 'wrong') } 'PROTO';
 assert($e->code == 1 && $e->reply =~ /^-ERR \[AUTH\]/);
@@ -44,6 +51,17 @@ while (defined(my $line = $next->())) { $text .= "$line\r\n" }
 assert($text eq $wire);
 $c->chunks(1)->();
 assert($c->top(1, 0) eq $wire =~ s/\r\n\r\n\K.*//sr && ($c->stat)[0] == 3);
+
+for my $n (-1, 1.5, 2**64 + 2, '2x', "2\n") {
+    refused { $c->dele($n) } 'whole';
+    refused { $c->retr($n) } 'whole';
+    refused { $c->top(1, $n) } 'whole';
+}
+refused { $c->login($user, "$password\0x") } 'NUL';
+my $first = $c->chunks(1);
+$c->chunks(1)->();
+refused { $first->() } 'another message';
+assert(Pop3->CLONE_SKIP);
 
 $c->dele(2);
 fails { $c->dele(2) } 'PROTO';

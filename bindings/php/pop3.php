@@ -24,6 +24,7 @@ final class Pop3Exception extends RuntimeException
 final class Pop3
 {
     public readonly FFI\CData $handle;
+    private int $begun = 0; // messages
 
     // pop3.h without the lines of the preprocessor and what stands for C++
     // alone; and without const, for what is const PHP would read up to a NUL.
@@ -60,16 +61,26 @@ final class Pop3
     {
         $this->handle = self::lib()->pop3_new()
             ?? throw new RuntimeException('out of memory');
-        if ($timeoutMs !== null) {
-            self::lib()->pop3_set_timeout($this->handle, $timeoutMs);
+        try {
+            if ($timeoutMs !== null) {
+                self::lib()->pop3_set_timeout($this->handle, $timeoutMs);
+            }
+            if ($caFile !== null) {
+                $this->call('set_ca_file', $caFile);
+            }
+            if ($serverName !== null) {
+                $this->call('set_server_name', $serverName);
+            }
+            $this->call($tls ? 'connect_ssl' : 'connect', $host, $port);
+        } catch (Throwable $error) { // no destructor runs then
+            self::lib()->pop3_free($this->handle);
+            throw $error;
         }
-        if ($caFile !== null) {
-            $this->call('set_ca_file', $caFile);
-        }
-        if ($serverName !== null) {
-            $this->call('set_server_name', $serverName);
-        }
-        $this->call($tls ? 'connect_ssl' : 'connect', $host, $port);
+    }
+
+    // Two of one handle would free it twice.
+    private function __clone()
+    {
     }
 
     public function __destruct()
@@ -98,6 +109,9 @@ final class Pop3
 
     public function login(string $user, string $password): void
     {
+        if (str_contains("$user$password", "\0")) {
+            throw new ValueError('NUL in a login');
+        }
         $this->call('login', $user, $password);
     }
 
@@ -135,12 +149,31 @@ final class Pop3
                            fn($row) => FFI::string($row->uid, $row->length));
     }
 
-    private function start(int $number, ?int $lines): void
+    // C would take a negative number for another one.
+    private static function whole(int $number): int
     {
+        return $number >= 0 ? $number
+            : throw new ValueError("not a number of a message: $number");
+    }
+
+    // Begins a message; which of this connection it is, for checkTurn.
+    private function start(int $number, ?int $lines): int
+    {
+        self::whole($number);
+        self::whole($lines ?? 0);
+        $this->begun++;
         if ($lines === null) {
             $this->call('retr_begin', $number);
         } else {
             $this->call('top_begin', $number, $lines);
+        }
+        return $this->begun;
+    }
+
+    private function checkTurn(int $begun): void
+    {
+        if ($begun !== $this->begun) {
+            throw new LogicException('another message was begun');
         }
     }
 
@@ -148,10 +181,11 @@ final class Pop3
     // is not read of it, the next command skips.
     public function chunks(int $number, ?int $lines = null): Generator
     {
-        $this->start($number, $lines);
+        $begun = $this->start($number, $lines);
         $data = self::lib()->new('char *');
         $length = self::lib()->new('size_t');
         while (true) {
+            $this->checkTurn($begun);
             $this->call('next_slice', FFI::addr($data), FFI::addr($length));
             if (FFI::isNull($data)) {
                 return;
@@ -163,9 +197,10 @@ final class Pop3
     // The message line by line, without their ends.
     public function lines(int $number, ?int $lines = null): Generator
     {
-        $this->start($number, $lines);
+        $begun = $this->start($number, $lines);
         $line = self::lib()->new('pop3_line');
         while (true) {
+            $this->checkTurn($begun);
             $this->call('next_line', FFI::addr($line));
             if ($line->text === null) {
                 return;
@@ -188,7 +223,7 @@ final class Pop3
 
     public function dele(int $number): void
     {
-        $this->call('dele', $number);
+        $this->call('dele', self::whole($number));
     }
 
     // Ends the session; only now the server deletes.

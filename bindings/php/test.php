@@ -32,6 +32,18 @@ function fails(string $name, callable $call): Pop3Exception
     throw new LogicException("no $name");
 }
 
+// A call that must fail before the library is asked.
+function refused(string $kind, callable $call): void
+{
+    try {
+        $call();
+    } catch (Throwable $e) {
+        check($e instanceof $kind);
+        return;
+    }
+    throw new LogicException("no $kind");
+}
+
 $c = new Pop3($host, (int) $port, timeoutMs: 10000);
 $e = fails('PROTO', fn() => $c->login($user, 'wrong'));
 check(str_starts_with($e->reply, '-ERR [AUTH]') && $e->respCode === 'AUTH');
@@ -49,6 +61,20 @@ foreach ($c->chunks(1) as $chunk) {
 }
 check($c->top(1, 0) === strstr($wire, "\r\n\r\n", true) . "\r\n\r\n");
 check($c->stat()[0] === 3);
+
+foreach ([-1, PHP_INT_MIN] as $n) {
+    refused('ValueError', fn() => $c->dele($n));
+    refused('ValueError', fn() => $c->retr($n));
+    refused('ValueError', fn() => $c->top(1, $n));
+}
+refused('TypeError', fn() => $c->dele(2 ** 64 + 2));
+refused('ErrorException', fn() => $c->dele(2.5)); // what PHP itself says
+refused('ValueError', fn() => $c->login($user, "$password\0x"));
+refused('Error', fn() => clone $c);
+$first = $c->chunks(1);
+$first->current();
+$c->chunks(1)->current();
+refused('LogicException', fn() => $first->next());
 
 $c->dele(2);
 fails('PROTO', fn() => $c->dele(2));

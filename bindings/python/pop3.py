@@ -25,6 +25,7 @@ login(), sasl(), iter_retr(), retr_many(), download() and the with statement.
 import collections
 import ctypes
 import errno
+import io
 import os
 import re
 import select
@@ -85,7 +86,7 @@ class Downloaded(collections.namedtuple("Downloaded", (
 
 # What becomes of a message, in the order of pop3_outcome.
 OUTCOMES = ("stored", "refused", "not stored", "deleted", "dele refused",
-            "no uid")
+            "no uid", "doubtful")
 
 
 # ---- The library ------------------------------------------------------------
@@ -219,6 +220,8 @@ def _load():
     except OSError as error:
         raise ImportError("libpop3 is not found (%s); set LIBPOP3 to the path "
                           "of the shared library" % error) from None
+    if not hasattr(library, "pop3_new"):
+        raise ImportError(_library() + " is no libpop3")
     for table in _PROTOTYPES, _PROTOTYPES_NEWER:
         for function, types in table.items():
             if table is _PROTOTYPES or hasattr(library, function):
@@ -274,7 +277,8 @@ class _Wire:
     def adopt(self, sock, file):
         """Takes a true socket's bytes straight into the library's buffer, and
         those of anything else as the file gives them."""
-        raw = getattr(file, "raw", None)
+        # What wraps a file is asked for every line, and so is a subclass.
+        raw = file.raw if type(file) is io.BufferedReader else None
         direct = (isinstance(sock, socket.socket) and
                   isinstance(raw, socket.SocketIO) and
                   not getattr(raw, "_timeout_occurred", True))
@@ -294,12 +298,15 @@ class _Wire:
         return n
 
     def _take_slowly(self, data, size):
-        chunk, self.ahead = self.ahead, b""
+        chunk = self.ahead
         if not chunk:
-            # A file that somebody made may have nothing but readline.
-            read = getattr(self.file, "read1", None) or self.file.readline
-            chunk = read(size)
+            # A file that somebody made may have nothing but readline, and
+            # return more than it was asked for.
+            own = isinstance(self.file, io.BufferedIOBase)
+            read = self.file.read1 if own else self.file.readline
+            chunk = bytes(memoryview(read(size)))
             self.eof = not chunk
+        chunk, self.ahead = chunk[:size], chunk[size:]
         ctypes.memmove(data, chunk, len(chunk))
         return len(chunk)
 
@@ -389,10 +396,9 @@ def _stream_of(wire):
 
 _CALLBACKS = frozenset(("read", "write", "wait", "start_tls", "show",
                         "respond", "_asked", "_became", "_came"))
-_print_unraisable = sys.unraisablehook
 
 
-def _keep(unraisable):
+def _keep(unraisable, hand_on=sys.unraisablehook):
     """The hook for exceptions that nobody can catch.
 
     Python calls the handler of a signal at the first step of a function,
@@ -409,7 +415,7 @@ def _keep(unraisable):
         wire = there["wire"] if "wire" in there else there["self"].wire
         wire.error, wire.failed = unraisable.exc_value, True
     else:
-        _print_unraisable(unraisable)
+        hand_on(unraisable)  # bound above, for reload() defines this anew
 
 
 sys.unraisablehook = _keep
@@ -598,6 +604,16 @@ def _is_local(sock):
     return host.startswith(("127.", "::ffff:127.")) or host == "::1"
 
 
+def _number(value):
+    """A number as the library has it; ctypes would cut off what is beyond 64
+    bits, and so name another message."""
+    text = str(value)
+    if not (text.isascii() and text.isdigit()) or int(text) >= 1 << 64:
+        raise ValueError("neither 0 nor a positive integer of 64 bits: %r" %
+                         (value,))
+    return int(text)
+
+
 # ---- A connection -----------------------------------------------------------
 
 class POP3:
@@ -618,6 +634,7 @@ class POP3:
     _strict = False
     _debugging = 0
     _dialogue = False
+    _process = None  # whose connection it is
     _verb = b""
     _tls_established = False
 
@@ -667,6 +684,7 @@ class POP3:
         handle = _Handle(wire, name.encode("utf-8", "replace"))
         handle.obey(not self._strict, _MAXLINE)
         self._handle = handle
+        self._process = self._process or os.getpid()
         code = handle.connect()
         if code:
             raise self._failure(handle, code)
@@ -784,7 +802,7 @@ class POP3:
         if _CONTROL.search(octets):
             raise ValueError("Control characters not allowed in commands")
         self._putline(octets)
-        if self._debugging and line[:5].upper() == "AUTH ":
+        if line[:5].upper() == "AUTH ":  # debugging may begin within it
             self._dialogue = True
 
     def _getline(self):
@@ -802,6 +820,7 @@ class POP3:
 
     def _getresp(self):
         if self._strict:
+            self._dialogue = False  # "+ " is an error
             return self._reply(_SHORT).text_of(_lib.pop3_reply)
         line, _octets = self._getline()
         if self._debugging > 1:
@@ -823,7 +842,8 @@ class POP3:
     def _is_watched(self):
         """Whether somebody wants to see each line as it comes."""
         return (self._debugging > 1 or
-                type(self)._getline is not POP3._getline)
+                getattr(self._getline, "__func__", None) is not _GETLINE or
+                getattr(self._getresp, "__func__", None) is not _GETRESP)
 
     def _getlongresp_by_lines(self):
         resp, lines, total = self._getresp(), [], 0
@@ -1023,7 +1043,8 @@ class POP3:
         return resp
 
     def close(self):
-        """Closes without a word, which deletes nothing.  May be repeated."""
+        """Closes without a word, which deletes nothing.  May be repeated.  In
+        a child by fork the parent's session goes on."""
         self._handle = None
         file, self.file = getattr(self, "file", None), None
         sock, self.sock = getattr(self, "sock", None), None
@@ -1032,7 +1053,7 @@ class POP3:
                 file.close()
         finally:
             if sock is not None:
-                _hang_up(sock)
+                _hang_up(sock, self._process in (None, os.getpid()))
 
     # -- Beyond poplib --
 
@@ -1049,6 +1070,8 @@ class POP3:
         """
         policy = {None: _STLS_IF_OFFERED, True: _STLS_REQUIRED,
                   False: _STLS_NEVER}[stls]
+        if user is None or password is None:
+            raise TypeError("login() needs a user and a password")
         handle = self._fresh()
         pointer = handle.pointer
         handle.wire.context = context
@@ -1128,7 +1151,7 @@ class POP3:
         return for it, or the error_proto of one that was refused.  What is not
         taken is read and dropped by the next command."""
         queue = _newer("pop3_queue_retr")
-        numbers = [int(number) for number in numbers]
+        numbers = [_number(number) for number in numbers]
         handle = self._ready(False)
         taker = handle.queued = _Taker() if numbers else None
         for number in numbers:
@@ -1238,11 +1261,11 @@ class _Plan:
 
     def takes(self, numbers, newest, max_octets):
         for number in numbers:
-            code = _lib.pop3_plan_number(self.plan, number)
+            code = _lib.pop3_plan_number(self.plan, _number(number))
             if code:
                 raise self.connection._failure(self.handle, code)
-        _lib.pop3_plan_newest(self.plan, newest)
-        _lib.pop3_plan_max_octets(self.plan, max_octets)
+        _lib.pop3_plan_newest(self.plan, _number(newest))
+        _lib.pop3_plan_max_octets(self.plan, _number(max_octets))
 
     def ends(self, delete, leave):
         _lib.pop3_plan_delete(self.plan, bool(delete))
@@ -1314,13 +1337,17 @@ class _Taker:
 class _Unblocked:
     """While many commands are on their way nothing may block: the server may
     wait for this side to read while this side waits for it.  The library waits
-    instead, for as long as the socket's timeout says."""
+    instead, for as long as the socket's timeout says.  Not where it does not
+    read from the socket itself: a file takes "not yet" for the end."""
 
     def __init__(self, handle):
         self.handle = handle
-        self.timeout = handle.wire.sock.gettimeout()
+        self.direct = handle.wire.receive is not None
+        self.timeout = handle.wire.sock.gettimeout() if self.direct else None
 
     def __enter__(self):
+        if not self.direct:
+            return
         timeout, wire = self.timeout, self.handle.wire
         _lib.pop3_set_timeout(self.handle.pointer,
                               0 if timeout is None else
@@ -1329,15 +1356,18 @@ class _Unblocked:
         wire.waits = True
 
     def __exit__(self, *_error):
+        if not self.direct:
+            return
         wire = self.handle.wire
         wire.waits = False
         wire.sock.settimeout(self.timeout)
         _lib.pop3_set_timeout(self.handle.pointer, 0)
 
 
-def _hang_up(sock):
+def _hang_up(sock, is_own):
     try:
-        sock.shutdown(socket.SHUT_RDWR)
+        if is_own:  # or else it would end for every process that has it
+            sock.shutdown(socket.SHUT_RDWR)
     except OSError as error:
         # Not connected any more; 10022 is what Windows says to that.
         if error.errno != errno.ENOTCONN and \
@@ -1346,6 +1376,9 @@ def _hang_up(sock):
     finally:
         sock.close()
 
+
+# What reads replies, as long as nobody put something else in its place.
+_GETLINE, _GETRESP = POP3._getline, POP3._getresp
 
 if HAVE_SSL:
 

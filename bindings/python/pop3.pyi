@@ -100,7 +100,7 @@ class POP3:
     def retr_many(self, numbers: Iterable[_Which]) -> Iterator[
         Tuple[int, Union[_Long, error_proto]]]: ...
     def download(self, maildir: Union[str, bytes, PathLike[str]], *,
-                 user: Optional[_Word] = ..., numbers: Iterable[int] = ...,
+                 user: Optional[_Word] = ..., numbers: Iterable[_Which] = ...,
                  newest: int = ..., max_octets: int = ...,
                  select: Optional[Callable[[Message], object]] = ...,
                  delete: bool = ..., quit: bool = ...,

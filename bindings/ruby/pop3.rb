@@ -76,17 +76,20 @@ module Pop3
 
     def initialize(host, port, tls: false, ca_file: nil, server_name: nil,
                    timeout_ms: nil)
+      @begun = 0
       @handle = C.pop3_new
       raise NoMemoryError if @handle.null?
       @handle.free = C["pop3_free"]
-      C.pop3_set_timeout(@handle, timeout_ms) if timeout_ms
-      check C.pop3_set_ca_file(@handle, ca_file) if ca_file
-      check C.pop3_set_server_name(@handle, server_name) if server_name
-      check(if tls then C.pop3_connect_ssl(@handle, host, port)
-            else C.pop3_connect(@handle, host, port) end)
+      open host, port, tls, ca_file, server_name, timeout_ms
+    rescue Error # at once: the collector does not know how much it holds
+      @handle.free = nil
+      C.pop3_free(@handle)
+      raise
     end
 
     def login(user, password)
+      nul = [user, password].any? { |word| word.to_s.b.include?("\0") }
+      raise ArgumentError, "NUL in a login" if nul
       check C.pop3_login(@handle, user, password)
     end
 
@@ -121,10 +124,11 @@ module Pop3
     # is not read of it, the next command skips.
     def chunks(number, lines = nil)
       return to_enum(__method__, number, lines) unless block_given?
-      start number, lines
+      begun = start(number, lines)
       slice = C::Slice.malloc(Fiddle::RUBY_FREE)
       at = slice.to_ptr
       loop do
+        check_turn begun
         check C.pop3_next_slice(@handle, at, at + Fiddle::SIZEOF_VOIDP)
         break if slice.data.null?
         yield slice.data[0, slice.length]
@@ -134,9 +138,10 @@ module Pop3
     # The message line by line, without their ends.
     def lines(number, lines = nil)
       return to_enum(__method__, number, lines) unless block_given?
-      start number, lines
+      begun = start(number, lines)
       line = C::Line.malloc(Fiddle::RUBY_FREE)
       loop do
+        check_turn begun
         check C.pop3_next_line(@handle, line)
         break if line.text.null?
         yield line.text[0, line.length]
@@ -144,7 +149,7 @@ module Pop3
     end
 
     def dele(number)
-      check C.pop3_dele(@handle, number)
+      check C.pop3_dele(@handle, whole(number))
     end
 
     # Ends the session; only now the server deletes.
@@ -159,13 +164,35 @@ module Pop3
 
     private
 
+    def open(host, port, tls, ca_file, server_name, timeout_ms)
+      C.pop3_set_timeout(@handle, timeout_ms) if timeout_ms
+      check C.pop3_set_ca_file(@handle, ca_file) if ca_file
+      check C.pop3_set_server_name(@handle, server_name) if server_name
+      check(if tls then C.pop3_connect_ssl(@handle, host, port)
+            else C.pop3_connect(@handle, host, port) end)
+    end
+
     def check(code)
       raise Error.new(@handle, code) unless code.zero?
     end
 
+    # Numbers that C would cut to others are refused.
+    def whole(number)
+      return number if number.is_a?(Integer) && number.between?(0, 2**64 - 1)
+      raise RangeError, "not a whole number of 64 bits: #{number.inspect}"
+    end
+
+    # Begins a message; which of this connection it is, for check_turn.
     def start(number, lines)
+      number, lines = whole(number), lines && whole(lines)
+      @begun += 1
       check(if lines then C.pop3_top_begin(@handle, number, lines)
             else C.pop3_retr_begin(@handle, number) end)
+      @begun
+    end
+
+    def check_turn(begun)
+      raise "another message was begun" if begun != @begun
     end
 
     def rows(ask, free, kind)

@@ -23,6 +23,15 @@ else
   raise "no #{name}"
 end
 
+# A block that must fail before the library is asked.
+def refused(kind)
+  yield
+rescue kind
+  nil
+else
+  raise "no #{kind}"
+end
+
 Pop3.connect(host, port.to_i, timeout_ms: 10_000) do |c|
   e = fails("PROTO") { c.login(user, "wrong") }
   assert e.code == 1 && e.reply.start_with?("-ERR [AUTH]")
@@ -36,6 +45,14 @@ Pop3.connect(host, port.to_i, timeout_ms: 10_000) do |c|
   c.chunks(1) { break }
   assert c.top(1, 0) == wire[/\A.*?\r\n\r\n/mn]
   assert c.stat[0] == 3
+
+  [-1, 1.5, 2**64 + 2, "2"].each do |n|
+    refused(RangeError) { c.dele(n) }
+    refused(RangeError) { c.retr(n) }
+    refused(RangeError) { c.top(1, n) }
+  end
+  refused(ArgumentError) { c.login(user, password + "\0x") }
+  refused(RuntimeError) { c.chunks(1) { c.chunks(1) { break } } }
 
   c.dele(2)
   fails("PROTO") { c.dele(2) }

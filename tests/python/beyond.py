@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 import weakref
 
 import pop3
@@ -428,6 +429,139 @@ class Manners(Scripted):
         self.assertEqual(client.quit(), b"+OK bye")
         self.assertEqual(fake.said, b"RETR 1\r\nQUIT\r\n")
 
+    def by_hand(self, *lines):
+        """A connection of a program's own tests: a file that only has
+        readline, which heeds no size."""
+        lines = list(lines)
+
+        class File:
+            def readline(self, size=-1):
+                return lines.pop(0)
+
+            def close(self):
+                pass
+
+        link = unittest.mock.MagicMock()
+        link.makefile.return_value = File()
+        with unittest.mock.patch.object(pop3.socket, "create_connection",
+                                        return_value=link):
+            return pop3.POP3("nowhere")
+
+    def test_a_socket_that_is_a_mock(self):
+        link = unittest.mock.MagicMock()
+        link.makefile.return_value.readline.side_effect = [
+            HELLO, b"+OK 2 320\r\n"]
+        with unittest.mock.patch.object(pop3.socket, "create_connection",
+                                        return_value=link):
+            self.assertEqual(pop3.POP3("nowhere").stat(), (2, 320))
+
+    def test_a_readline_may_return_too_much(self):
+        size = 3000000
+        client = self.by_hand(HELLO, b"+OK\r\n" + b"x\r\n" * size + b".\r\n")
+        self.assertEqual(len(client.retr(1)[1]), size)
+
+    def test_a_readline_returns_bytes(self):
+        client = self.by_hand(bytearray(HELLO), memoryview(b"+OK 2 320\r\n"))
+        self.assertEqual(client.stat(), (2, 320))
+        for wrong in "+OK ready\r\n", None, 5:
+            with self.assertRaises(TypeError):
+                self.by_hand(wrong)
+
+    def test_a_file_that_wraps_the_true_one_sees_every_line(self):
+        class Wrapper:
+            def __init__(self, file):
+                self.inner, self.lines = file, []
+
+            def readline(self, *size):
+                self.lines.append(self.inner.readline(*size))
+                return self.lines[-1]
+
+            def __getattr__(self, name):
+                return getattr(self.inner, name)
+
+        answers = b"+OK\r\n", b"+OK\r\na\r\n.\r\n", b"+OK\r\nb\r\n.\r\n"
+        client = self.connect(*answers)
+        client.file = Wrapper(client.file)
+        client.noop()
+        self.assertEqual(client.retr(1), (b"+OK", [b"a"], 3))
+        if hasattr(pop3._lib, "pop3_next_reply"):
+            self.assertEqual(list(client.retr_many([2])),
+                             [(2, (b"+OK", [b"b"], 3))])
+        else:
+            client.retr(2)
+        self.assertEqual(b"".join(client.file.lines), b"".join(answers))
+
+    def test_a_getresp_in_place_of_it_is_asked(self):
+        answer = b"+OK\r\na\r\n.\r\n"
+        client = self.connect(answer, answer, b"+OK\r\n")
+        asked, own = [], client._getresp
+
+        def getresp():
+            asked.append(own())
+            return b"+OK mine"
+
+        client._getresp = getresp
+        self.assertEqual(client.retr(1), (b"+OK mine", [b"a"], 3))
+        with unittest.mock.patch.object(pop3.POP3, "_getresp",
+                                        lambda client: own()):
+            del client._getresp
+            client._getline = unittest.mock.Mock(side_effect=client._getline)
+            self.assertEqual(client.retr(1), (b"+OK", [b"a"], 3))
+        self.assertEqual(client.noop(), b"+OK")
+        self.assertEqual(asked, [b"+OK"])
+        self.assertEqual(client._getline.call_count, 4)
+
+    def test_debugging_that_begins_within_auth_shows_no_secret(self):
+        client = self.connect(b"+ \r\n", b"+OK\r\n", b"+OK\r\n")
+        client._shortcmd("AUTH PLAIN")
+        client.set_debuglevel(1)
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            client._shortcmd("AHNlY3JldA==")
+            client.noop()
+        self.assertEqual(out.getvalue(), "*cmd* '****'\n*cmd* 'NOOP'\n")
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
+    def test_closing_in_a_child_leaves_the_session_to_the_parent(self):
+        client = self.connect(b"+OK 1\r\n", b"+OK 2\r\n")
+        client.noop()
+        child = os.fork()
+        if not child:
+            try:
+                client.close()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        self.assertEqual(client.noop(), b"+OK 2")
+        client.close()
+        self.assertEqual(self.heard(), b"NOOP\r\nNOOP\r\n")
+
+    def test_numbers_that_c_would_cut_are_refused(self):
+        client = self.connect()
+        for number in -1, 1.5, (1 << 64) + 1, "-1", "1 2", "", None, True:
+            with self.assertRaisesRegex(ValueError, "64 bits"):
+                client.retr_many([number])
+        client.close()
+        self.assertEqual(self.heard(), b"")
+
+    def test_a_login_needs_both(self):
+        client = self.connect()
+        for user, password in (None, "x"), ("me", None):
+            with self.assertRaises(TypeError):
+                client.login(user, password)
+
+    def test_reloading_keeps_what_nobody_catches(self):
+        done = subprocess.run([sys.executable, "-c", """
+import importlib, pop3
+importlib.reload(pop3)
+class Broken:
+    def __del__(self):
+        raise ValueError("in the end")
+Broken()
+"""], timeout=60, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stderr.count("ValueError: in the end"), 1)
+        self.assertNotIn("Recursion", done.stderr)
+
     def test_a_getline_of_a_subclass_sees_every_line(self):
         lines = []
 
@@ -536,6 +670,14 @@ class Manners(Scripted):
                               stderr=subprocess.PIPE, text=True)
         self.assertIn("ImportError: libpop3 is not found", done.stderr)
 
+    @unittest.skipUnless(sys.platform == "linux", "which has it by that name")
+    def test_another_library_is_an_import_error(self):
+        environment = dict(os.environ, LIBPOP3="libc.so.6")
+        done = subprocess.run([sys.executable, "-c", "import pop3"],
+                              env=environment, timeout=60,
+                              stderr=subprocess.PIPE, text=True)
+        self.assertRegex(done.stderr, "ImportError: .* is no libpop3|not found")
+
 
 @unittest.skipUnless(os.access(POPD, os.X_OK), "popd is not built")
 class TrueServer(unittest.TestCase):
@@ -640,6 +782,17 @@ class TrueServer(unittest.TestCase):
                 client.download(self.maildir(), **{name: broken})
             self.assertIsInstance(caught.exception.downloaded, pop3.Downloaded)
             self.assertEqual(client.noop(), b"+OK")
+
+    @needs("pop3_download")
+    def test_numbers_that_c_would_cut_are_refused(self):
+        client = self.connect()
+        for wrong in ({"numbers": [(1 << 64) + 1]}, {"numbers": [-1]},
+                      {"numbers": ["1.5"]}, {"newest": -1},
+                      {"max_octets": 1 << 64}):
+            with self.assertRaisesRegex(ValueError, "64 bits"):
+                client.download(self.maildir(), delete=True, **wrong)
+        result = client.download(self.maildir(), numbers=[1, "2"])
+        self.assertEqual(result.messages, 2)
 
     @needs("pop3_download")
     def test_progress_can_stop_a_download(self):
