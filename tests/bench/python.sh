@@ -50,4 +50,9 @@ printf "\nPython's poplib and its drop-in, %s messages of %s octets, plain\n" \
 drain=$srcdir/tests/bench/python.py
 "$BENCH/measure" -n "${RUNS:-5}" \
     pop3.py "$python" "$drain" pop3 "$port" $messages $((messages * size)) \
+    -- poplib "$python" "$drain" poplib "$port" $messages $((messages * size)) ||
+    exit 1
+echo 'The same, with retr_many, which pipelines'
+"$BENCH/measure" -n "${RUNS:-5}" \
+    pop3.py "$python" "$drain" pop3 "$port" $messages $((messages * size)) many \
     -- poplib "$python" "$drain" poplib "$port" $messages $((messages * size))
