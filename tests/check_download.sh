@@ -478,6 +478,12 @@ part_window()
     dl "$tcp" In
     check "with PIPELINING commands are on their way together" \
         test "$(of_log pipelined 1)" -gt 50
+    rm -rf In
+    refill
+    dl --no-pipelining "$tcp" In
+    ends 0 "--no-pipelining downloads as well"
+    check "and no command goes before the reply to the one before" \
+        test "$(of_log pipelined 2)" -eq 0
     # A server that reads nothing while it writes, and has no room for commands.
     serve --user demo:harbour: --synthetic 20000:300 --small-buffers
     rm -rf In

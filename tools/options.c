@@ -40,6 +40,7 @@ static const struct row rows[] = {
     {"key", NULL, AT(key), TEXT, '\0'},
     {"login", "capa", AT(login), FLAG, '\0'},
     {"netrc", NULL, AT(netrc), TEXT, '\0'},
+    {"no-pipelining", NULL, AT(no_pipelining), FLAG, '\0'},
     {"password-command", NULL, AT(password_command), TEXT, '\0'},
     {"pin", NULL, AT(pin), TEXT, '\0'},
     {"quiet", NULL, AT(quiet), FLAG, 'q'},

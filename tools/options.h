@@ -21,6 +21,7 @@ struct options {
     const char *pin;
     int timeout_ms; /* 0: none */
     int allow_insecure_login;
+    int no_pipelining;
     int json;
     int quiet;
     int verbose;

@@ -139,6 +139,8 @@ static const char *const general[] = {
     "  --pin sha256//BASE64    the server's key must be this one, too\n"
     "  --timeout SECONDS       for each wait; 60 at first, 0: for ever\n"
     "  --allow-insecure-login  let the password cross cleartext\n"
+    "  --no-pipelining         one command at a time, whatever the server "
+    "offers\n"
     "  --json                  one JSON object a line; dl: one a message, too\n"
     "  -q, --quiet             check and dl: no result, no progress\n"
     "  -v, --verbose           a line a command; twice: every line\n"

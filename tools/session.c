@@ -129,7 +129,8 @@ static int apply_options(struct session *s)
     pop3_set_allow_insecure_login(c, o->allow_insecure_login);
     pop3_set_debug(c, show_debug, NULL);
     pop3_set_debuglevel(c, o->verbose);
-    if (pop3_set_limit(c, POP3_LIMIT_COMMAND, LONGEST_COMMAND) ||
+    if ((o->no_pipelining && pop3_set_window(c, 1, 0)) ||
+        pop3_set_limit(c, POP3_LIMIT_COMMAND, LONGEST_COMMAND) ||
         pop3_set_ca_file(c, o->cacert) || pop3_set_ca_path(c, o->capath) ||
         pop3_set_cert(c, o->cert, o->key))
         return failed(s, STAGE_SETUP, "settings");
